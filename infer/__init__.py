@@ -1,0 +1,1 @@
+"""The inference room: readers, batching, engines, writers, resume."""

@@ -1,0 +1,1 @@
+"""Models that ship with the package; `rasid.model.find_model` finds them by name."""

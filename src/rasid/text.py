@@ -1,0 +1,151 @@
+"""Raw text to words, sentences and passages, all as code-point offsets into the untouched input.
+
+Words are what labels are given to: every non-space character outside bidi and zero-width controls stands in exactly one
+word. A newline is not trusted as a sentence end, because scraped text breaks lines anywhere. Nothing is ever rewritten
+here; this module knows nothing of models or labels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import regex
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """Half-open range [start, end) of code points in a raw text."""
+
+    start: int
+    end: int
+
+    def of(self, text: str) -> str:
+        return text[self.start : self.end]
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    def contains(self, other: Span) -> bool:
+        return self.start <= other.start and other.end <= self.end
+
+    def overlaps(self, other: Span) -> bool:
+        return self.start < other.end and other.start < self.end
+
+    def crosses(self, other: Span) -> bool:
+        """Whether the two overlap without one containing the other."""
+        return self.overlaps(other) and not self.contains(other) and not other.contains(self)
+
+
+_CONTROL = r"\u00AD\u061C\u180E\u200B-\u200F\u202A-\u202E\u2060-\u2064\u2066-\u206F\uFEFF"
+_DODGE = r"[,.،_*~^|'`\-\u00B7\u2022\u2026]"
+_ARABIC = r"[\u0621-\u063A\u0641-\u064A\u066E-\u06D3]"
+_LETTER = r"[\p{L}\p{M}\u0640]"
+# A run of letters, marks, digits and tatweel; inside it, a decimal or thousands separator between digits, and a mark
+# that dodges a filter (the same three shapes that rasid.normalizer drops, so the tokenizer sees the word whole).
+_WORD = regex.compile(
+    rf"""(?:
+        [\p{{L}}\p{{M}}\p{{N}}]
+        | (?<=[\p{{L}}\p{{M}}\p{{N}}])[{_CONTROL}]+(?=[\p{{L}}\p{{M}}\p{{N}}])
+        | (?<=\p{{N}})[.,\u066B\u066C](?=\p{{N}})
+        | (?<=\u0640){_DODGE}+(?=\u0640*{_ARABIC})
+        | (?<={_ARABIC}){_DODGE}+(?=\u0640+{_ARABIC})
+        | (?<={_ARABIC})[_*~^|\u00B7\u2022]+(?={_ARABIC})
+    )+
+    | [^\s{_CONTROL}]""",
+    regex.VERBOSE,
+)
+_SENTENCE_END = regex.compile(
+    r"(?:(?<!\b\p{L})\.(?!\p{N})|[!?؟…]|\.{2,})[\"”»')\]]*(?=\s|$)|(?<=\p{Arabic}{3})\.(?=\p{Arabic})"
+)
+# A line that ends in one of these goes on in the next: no Arabic sentence ends in a particle.
+_OPEN_ENDED = frozenset(
+    "ضد من في إلى الى على عن مع أن ان إن التي الذي الذين بين حتى خلال بعد قبل منذ عند لدى نحو أو او ثم كما حيث و".split()
+)
+_FURNITURE = regex.compile(
+    r"^\W*(?:تخط[ىي] إلى المحتوى|A\+\s*A-|اقرأ أيضا?ً?|شارك.{0,40}|المصدر\s*:.*|الرئيسية\b.{0,80}|طباعة|تابعونا.{0,60})\W*$"
+)
+_PASSAGE_CHARS = 700  # about three news sentences; a longer paragraph is read in pieces of whole sentences
+_SENTENCES_PER_PASSAGE = 3
+
+
+def words(text: str) -> list[Span]:
+    """The words of `text` in order: disjoint, non-empty, punctuation marks as words of their own."""
+    return [Span(*match.span()) for match in _WORD.finditer(text)]
+
+
+def _trim(text: str, start: int, end: int) -> Span | None:
+    """[start, end) without white space at its ends; None when nothing is left."""
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    return Span(start, end) if start < end else None
+
+
+def is_furniture(line: str) -> bool:
+    """Whether a line belongs to the page and not to the article (menus, share buttons, the source line)."""
+    return bool(_FURNITURE.match(line.strip()))
+
+
+def paragraphs(text: str) -> list[Span]:
+    """Lines of text that read on, as spans: a line whose last word leaves the sentence open is joined to the next."""
+    spans: list[Span] = []
+    start = position = 0
+    for line in text.splitlines(keepends=True):
+        position += len(line)
+        last = line.split()[-1:] or [""]
+        if last[0] in _OPEN_ENDED and position < len(text):
+            continue
+        span = _trim(text, start, position)
+        if span:
+            spans.append(span)
+        start = position
+    return spans
+
+
+def sentences(text: str, within: Span | None = None) -> list[Span]:
+    """Sentences of `text` (or of one span of it): cut at final marks, never at a newline alone inside a paragraph."""
+    blocks = [within] if within else paragraphs(text)
+    found: list[Span] = []
+    for block in blocks:
+        start = block.start
+        for match in _SENTENCE_END.finditer(text, block.start, block.end):
+            span = _trim(text, start, match.end())
+            if span:
+                found.append(span)
+            start = match.end()
+        rest = _trim(text, start, block.end)
+        if rest:
+            found.append(rest)
+    return found
+
+
+def passages(text: str) -> list[Span]:
+    """The units that stance is read in: paragraphs, long ones in groups of one to three sentences, furniture left out.
+
+    The same text always gives the same passages; gold and predictions share them.
+    """
+    found: list[Span] = []
+    for paragraph in paragraphs(text):
+        if is_furniture(paragraph.of(text)):
+            continue
+        if len(paragraph) <= _PASSAGE_CHARS:
+            found.append(paragraph)
+            continue
+        group: list[Span] = []
+        for sentence in sentences(text, paragraph):
+            full = len(group) == _SENTENCES_PER_PASSAGE
+            if group and (full or sentence.end - group[0].start > _PASSAGE_CHARS):
+                found.append(Span(group[0].start, group[-1].end))
+                group = []
+            group.append(sentence)
+        if group:
+            found.append(Span(group[0].start, group[-1].end))
+    return found
+
+
+@cache
+def is_punctuation(word: str) -> bool:
+    """Whether a word as cut by `words` holds no letter and no digit."""
+    return not regex.search(r"[\p{L}\p{N}]", word)

@@ -1,0 +1,1 @@
+"""The training room: data sets, multi-task fine-tuning, pretraining, cross-validation."""
