@@ -1,0 +1,92 @@
+"""BIO scores to spans: for each type the best path that never opens with Inside, then spans that never cross.
+
+Works on word numbers and probabilities; offsets are added by whoever holds the words. Decisions are per word, so a word
+is never split and never has two labels of one type.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rasid.labels import Inventory
+
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True)
+class WordSpan:
+    """Words [start, end) with a type (index in the inventory) and a score: the geometric mean of its labels' probabilities."""
+
+    start: int
+    end: int
+    type: int
+    score: float
+
+    def crosses(self, other: WordSpan) -> bool:
+        apart = self.end <= other.start or other.end <= self.start
+        nested = (self.start <= other.start and other.end <= self.end) or (
+            other.start <= self.start and self.end <= other.end
+        )
+        return not apart and not nested
+
+
+def best_paths(log_probs: Floats) -> NDArray[np.int8]:
+    """Best constrained BIO labels: log_probs (words, types, 3) -> labels (words, types).
+
+    Viterbi over each type on its own; Inside may follow Begin or Inside only.
+    """
+    words, types, _ = log_probs.shape
+    labels = np.zeros((words, types), dtype=np.int8)
+    if not words:
+        return labels
+    score = log_probs[0].copy()
+    score[:, 2] = -np.inf
+    back = np.zeros((words, types, 3), dtype=np.int8)
+    for word in range(1, words):
+        best = score.argmax(axis=1)
+        inner = 1 + score[:, 1:].argmax(axis=1)
+        back[word, :, :2] = best[:, None]
+        back[word, :, 2] = inner
+        rows = np.arange(types)
+        entered = np.stack([score[rows, best], score[rows, best], score[rows, inner]], axis=1)
+        score = entered + log_probs[word]
+    labels[-1] = score.argmax(axis=1)
+    for word in range(words - 1, 0, -1):
+        labels[word - 1] = back[word, np.arange(types), labels[word]]
+    return labels
+
+
+def spans(log_probs: Floats, inventory: Inventory) -> list[WordSpan]:
+    """Spans of an article from its word labels' log probabilities (words, types, 3), in text order.
+
+    Crossing spans are settled for the higher score, and so are overlapping ones when the inventory is flat (the longer
+    one wins a tie). Order: start, then longer first, then type.
+    """
+    labels = best_paths(log_probs)
+    found: list[WordSpan] = []
+    for kind in range(labels.shape[1]):
+        column = labels[:, kind]
+        for start in np.flatnonzero(column == 1):
+            end = int(start) + 1
+            while end < len(column) and column[end] == 2:
+                end += 1
+            chosen = log_probs[np.arange(start, end), kind, column[start:end]]
+            found.append(WordSpan(int(start), end, kind, float(np.exp(chosen.mean()))))
+    return sorted(_settle(found, inventory.nested), key=lambda s: (s.start, -s.end, s.type))
+
+
+def _settle(found: list[WordSpan], nested: bool) -> list[WordSpan]:
+    """Greedy by score: a span stays when it crosses (or, in a flat inventory, overlaps) none that stayed before it."""
+    kept: list[WordSpan] = []
+    for span in sorted(found, key=lambda s: (-s.score, s.start - s.end, s.start, s.type)):
+        clashes = (
+            other.crosses(span)
+            or (not nested and other.start < span.end and span.start < other.end)
+            for other in kept
+        )
+        if not any(clashes):
+            kept.append(span)
+    return kept

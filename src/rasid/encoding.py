@@ -1,0 +1,135 @@
+"""Words to windows of pieces, and windows to padded batches: the way into the model, the same in training and inference.
+
+Every word of an article stands in at least one window, and in the core of exactly one: a text longer than the window is
+read in overlapping windows and a word is labelled where it stands most central. Nothing is truncated but the pieces of
+a single endless word. Words are given to the tokenizer one by one, so any fast tokenizer keeps our word boundaries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast
+
+MAX_WORD_PIECES = 16  # of a "word" such as 100,000 letters in a row; the rest says nothing more
+
+
+@dataclass(frozen=True)
+class Window:
+    """Pieces of a run of words. `index[i]` is the word of piece i, counted from `first`, or -1 on special tokens.
+
+    The words in [core_start, core_end), numbers in the article, take their labels from this window.
+    """
+
+    ids: tuple[int, ...]
+    index: tuple[int, ...]
+    first: int
+    count: int
+    core_start: int
+    core_end: int
+
+
+def piece_ids(tokenizer: PreTrainedTokenizerFast, words: Sequence[str]) -> list[list[int]]:
+    """Piece ids of each word; empty for a word that the tokenizer drops whole (a lone combining mark, say)."""
+    pieces: list[list[int]] = [[] for _ in words]
+    if not words:
+        return pieces
+    encoding = tokenizer(
+        [list(words)], is_split_into_words=True, add_special_tokens=False, return_attention_mask=False, verbose=False
+    )
+    for word, piece in zip(encoding.word_ids(0), encoding["input_ids"][0], strict=True):
+        if word is not None and len(pieces[word]) < MAX_WORD_PIECES:
+            pieces[word].append(piece)
+    return pieces
+
+
+def _frame(tokenizer: PreTrainedTokenizerFast) -> tuple[int, int]:
+    """Ids of the tokens that open and close a sequence (CLS/SEP, or BOS/EOS for tokenizers without them)."""
+    opening = tokenizer.cls_token_id if tokenizer.cls_token_id is not None else tokenizer.bos_token_id
+    closing = tokenizer.sep_token_id if tokenizer.sep_token_id is not None else tokenizer.eos_token_id
+    return int(opening), int(closing)
+
+
+def windows(tokenizer: PreTrainedTokenizerFast, words: Sequence[str], size: int, overlap: int) -> list[Window]:
+    """Windows of at most `size` pieces (specials included) over an article's words, neighbours sharing about `overlap`.
+
+    No words, no windows. Requires size - 2 >= MAX_WORD_PIECES and overlap <= (size - 2) // 2.
+    """
+    pieces = piece_ids(tokenizer, words)
+    opening, closing = _frame(tokenizer)
+    runs = _runs([len(p) for p in pieces], size - 2, overlap)
+    found = []
+    for number, (start, end) in enumerate(runs):
+        core_start = 0 if number == 0 else (start + runs[number - 1][1]) // 2
+        core_end = len(words) if number == len(runs) - 1 else (runs[number + 1][0] + end) // 2
+        ids, index = [opening], [-1]
+        for word in range(start, end):
+            ids += pieces[word]
+            index += [word - start] * len(pieces[word])
+        found.append(Window((*ids, closing), (*index, -1), start, end - start, core_start, core_end))
+    return found
+
+
+def _runs(lengths: list[int], capacity: int, overlap: int) -> list[tuple[int, int]]:
+    """Word ranges whose pieces fit the capacity; each begins about `overlap` pieces before the last one's end."""
+    runs: list[tuple[int, int]] = []
+    start = 0
+    while start < len(lengths):
+        end, used = start, 0
+        while end < len(lengths) and used + lengths[end] <= capacity:
+            used += lengths[end]
+            end += 1
+        runs.append((start, end))
+        if end == len(lengths):
+            break
+        back, shared = end, 0
+        while back > start + 1 and shared + lengths[back - 1] <= overlap:
+            shared += lengths[back - 1]
+            back -= 1
+        start = back
+    return runs
+
+
+def pair_window(tokenizer: PreTrainedTokenizerFast, target: str, passage: str, size: int) -> Window:
+    """[CLS] target [SEP] passage [SEP] with index 0 on the target and 1 on the passage.
+
+    The target keeps at most a third of the window and the passage the rest; callers cut passages to fit beforehand
+    (`rasid.text.passages`), so that nothing is lost here in practice.
+    """
+    opening, closing = _frame(tokenizer)
+    left = tokenizer(target, add_special_tokens=False, verbose=False)["input_ids"][: (size - 3) // 3]
+    right = tokenizer(passage, add_special_tokens=False, verbose=False)["input_ids"][: size - 3 - len(left)]
+    ids = (opening, *left, closing, *right, closing)
+    index = (-1, *[0] * len(left), -1, *[1] * len(right), -1)
+    return Window(ids, index, 0, 2, 0, 2)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded windows: input_ids, attention_mask and index are (B, L); groups is the most words of any row."""
+
+    input_ids: Tensor
+    attention_mask: Tensor
+    index: Tensor
+    groups: int
+
+    def to(self, device: torch.device | str) -> Batch:
+        move = (self.input_ids, self.attention_mask, self.index)
+        return Batch(*(tensor.to(device, non_blocking=True) for tensor in move), self.groups)
+
+
+def pad(rows: Sequence[Window], pad_id: int) -> Batch:
+    """Windows as one batch, padded on the right to the longest row."""
+    length = max(len(row.ids) for row in rows)
+    input_ids = torch.full((len(rows), length), pad_id)
+    attention_mask = torch.zeros((len(rows), length), dtype=torch.long)
+    index = torch.full((len(rows), length), -1)
+    for i, row in enumerate(rows):
+        n = len(row.ids)
+        input_ids[i, :n] = torch.tensor(row.ids)
+        attention_mask[i, :n] = 1
+        index[i, :n] = torch.tensor(row.index)
+    return Batch(input_ids, attention_mask, index, max(1, *(row.count for row in rows)))

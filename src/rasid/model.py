@@ -1,0 +1,269 @@
+"""One encoder with named heads, saved as a plain folder: config.json, model.safetensors, tokenizer.json.
+
+Heads: `tokens` gives every word a BIO label for each type of an inventory (types are independent, so spans of different
+types may nest); `pair` reads the stance of a passage towards a target. The module knows tensors and folders; words,
+windows and labels stand in `rasid.encoding` and `rasid.decode`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+
+from rasid.config import Section
+from rasid.errors import ModelError, nearest
+from rasid.labels import Inventory
+
+BIO = 3  # labels of one type: 0 outside, 1 begin, 2 inside
+OUTSIDE, BEGIN, INSIDE = range(BIO)
+WEIGHTS = "model.safetensors"
+
+
+class Head(Section):
+    """What a head predicts: `labels` are entity types (tokens) or classes (pair)."""
+
+    kind: Literal["tokens", "pair"]
+    labels: tuple[str, ...]
+    nested: bool = False
+
+    @property
+    def inventory(self) -> Inventory:
+        return Inventory("head", self.labels, self.nested)
+
+
+class RasidConfig(PreTrainedConfig):
+    """config.json of a Rasid model: the encoder's own config, the heads by name, and how long texts are cut."""
+
+    model_type = "rasid"
+
+    def __init__(
+        self,
+        encoder: dict[str, Any] | None = None,
+        heads: dict[str, Any] | None = None,
+        dropout: float = 0.1,
+        window: int = 192,
+        overlap: int = 64,
+        **kwargs: Any,
+    ) -> None:
+        self.encoder = encoder or {}
+        self.heads = heads or {}
+        self.dropout = dropout
+        self.window = window  # pieces of one window, special tokens included
+        self.overlap = overlap  # pieces that neighbouring windows share
+        super().__init__(**kwargs)
+
+    @property
+    def named_heads(self) -> dict[str, Head]:
+        return {name: Head.model_validate(head) for name, head in self.heads.items()}
+
+    def encoder_config(self) -> PreTrainedConfig:
+        tree = dict(self.encoder)
+        return AutoConfig.for_model(tree.pop("model_type"), **tree)
+
+
+class TokensHead(nn.Module):
+    """BIO logits for every word and type: (batch, words, types, 3)."""
+
+    def __init__(self, size: int, labels: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(size, labels * BIO)
+        self._labels = labels
+
+    def forward(self, words: Tensor) -> Tensor:
+        logits: Tensor = self.output(self.dropout(words))
+        return logits.view(*words.shape[:2], self._labels, BIO)
+
+
+class PairHead(nn.Module):
+    """Class logits (batch, classes) from the mean states of target and passage, their difference and product
+    (the sentence-pair features of InferSent, Conneau et al. 2017)."""
+
+    def __init__(self, size: int, labels: int, dropout: float) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(4 * size, size)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(size, labels)
+
+    def forward(self, target: Tensor, passage: Tensor) -> Tensor:
+        features = torch.cat([target, passage, (target - passage).abs(), target * passage], dim=-1)
+        logits: Tensor = self.output(self.dropout(nn.functional.gelu(self.hidden(self.dropout(features)))))
+        return logits
+
+
+def pool(states: Tensor, index: Tensor, groups: int) -> Tensor:
+    """Mean state of each group of pieces: states (B, L, H), index (B, L) in 0..groups-1 or -1 for none -> (B, groups, H).
+
+    A group without a piece gives zeros.
+    """
+    batch, _, size = states.shape
+    slots = torch.where(index < 0, groups, index)
+    total = states.new_zeros(batch, groups + 1, size)
+    total = total.scatter_add(1, slots.unsqueeze(-1).expand(-1, -1, size), states)
+    count = states.new_zeros(batch, groups + 1).scatter_add(1, slots, torch.ones_like(slots, dtype=states.dtype))
+    return total[:, :groups] / count[:, :groups].clamp(min=1.0).unsqueeze(-1)
+
+
+class RasidModel(PreTrainedModel):
+    """An `AutoModel` encoder and its heads; one head is run per call."""
+
+    config_class = RasidConfig
+    base_model_prefix = "encoder"
+    _supports_sdpa = True
+
+    def __init__(self, config: RasidConfig) -> None:
+        super().__init__(config)
+        encoder_config = config.encoder_config()
+        self.encoder = AutoModel.from_config(encoder_config)
+        size = encoder_config.hidden_size
+        makers = {"tokens": TokensHead, "pair": PairHead}
+        heads = config.named_heads.items()
+        self.heads = nn.ModuleDict(
+            {name: makers[head.kind](size, len(head.labels), config.dropout) for name, head in heads}
+        )
+        self.post_init()
+
+    def states(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Encoder states (batch, pieces, hidden)."""
+        output: Tensor = self.encoder(input_ids=input_ids, attention_mask=attention_mask)[0]
+        return output
+
+    def forward(self, head: str, input_ids: Tensor, attention_mask: Tensor, index: Tensor, groups: int) -> Tensor:
+        """Logits of one head.
+
+        input_ids, attention_mask: (B, L). index: (B, L), -1 on special tokens and padding; for a `tokens` head the word
+        number of each piece, for a `pair` head 0 on the target and 1 on the passage. groups: words in the longest row
+        (2 for a `pair` head). Returns (B, groups, types, 3) or (B, classes).
+        """
+        pooled = pool(self.states(input_ids, attention_mask), index, groups)
+        module = self.heads[head]
+        logits: Tensor = module(pooled[:, 0], pooled[:, 1]) if isinstance(module, PairHead) else module(pooled)
+        return logits
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model ready to run, with its tokenizer and provenance."""
+
+    model: RasidModel
+    tokenizer: PreTrainedTokenizerFast
+    name: str
+    revision: str  # sha256 of the weights file
+
+    def head(self, kind: str) -> str | None:
+        """Name of the first head of a kind, or None."""
+        return next((name for name, head in self.model.config.named_heads.items() if head.kind == kind), None)
+
+
+def shipped_models() -> dict[str, Path]:
+    """Name to folder of the models that ship with the package (installed or in the checkout)."""
+    folders = (Path(__file__).parent / "models", Path(__file__).parents[2] / "models")
+    found = (path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir()))
+    return {path.name: path for path in found if (path / "config.json").is_file()}
+
+
+def find_model(name: str) -> Path:
+    """A model folder by path or by the name of a shipped model. Raises ModelError when there is neither."""
+    path = Path(name)
+    if path.is_dir():
+        return path
+    shipped = shipped_models()
+    if name in shipped:
+        return shipped[name]
+    raise ModelError(f"{name}: no such model folder{nearest(name, shipped) if shipped else ''}")
+
+
+def check_folder(folder: Path, model_type: str | None = "rasid") -> dict[str, Any]:
+    """The folder's config.json, after checking that the folder is whole, holds safetensors and is of `model_type`."""
+    config = folder / "config.json"
+    if not config.is_file():
+        raise ModelError(f"{folder}: not a model folder, config.json is missing")
+    try:
+        tree: dict[str, Any] = json.loads(config.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{config}: not valid JSON ({error})") from None
+    if model_type and tree.get("model_type") != model_type:
+        found = tree.get("model_type")
+        raise ModelError(f"{folder}: a {found!r} model, expected {model_type!r}; train one with `rasid train`")
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        pickles = sorted(p.name for p in folder.iterdir() if p.suffix in {".bin", ".pt", ".pth", ".pkl", ".ckpt"})
+        why = f"; {pickles[0]} is a pickle and is never loaded, convert it to safetensors" if pickles else ""
+        raise ModelError(f"{folder}: {WEIGHTS} is missing{why}")
+    try:
+        with safe_open(weights, framework="pt") as tensors:
+            list(tensors.keys())
+    except SafetensorError as error:
+        raise ModelError(f"{weights}: damaged or truncated ({error})") from None
+    if not (folder / "tokenizer.json").is_file():
+        raise ModelError(f"{folder}: tokenizer.json is missing; only fast tokenizers keep offsets")
+    return tree
+
+
+def revision_of(folder: Path) -> str:
+    """sha256 of the folder's weights, the identity of a model in its records."""
+    with (folder / WEIGHTS).open("rb") as weights:
+        return hashlib.file_digest(weights, "sha256").hexdigest()
+
+
+def load_model(name: str, device: str | torch.device = "cpu") -> Loaded:
+    """A Rasid model by path or shipped name, in float32 and eval mode. Raises ModelError for anything else."""
+    folder = find_model(name)
+    check_folder(folder)
+    try:
+        model = RasidModel.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, local_files_only=True)
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{folder}: weights and config.json do not fit each other ({str(error)[:200]})") from None
+    return Loaded(model.to(device).eval(), load_tokenizer(folder), folder.resolve().name, revision_of(folder))
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """The folder's fast tokenizer. Raises ModelError when it has none."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        if getattr(tokenizer, "add_prefix_space", None) is False:  # byte-level BPE refuses split words without it
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, add_prefix_space=True)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder}: no tokenizer could be loaded ({str(error)[:200]})") from None
+    if not tokenizer.is_fast:
+        raise ModelError(f"{folder}: its tokenizer is a slow one; a tokenizer.json is needed")
+    fast: PreTrainedTokenizerFast = tokenizer
+    return fast
+
+
+def new_model(encoder: str, heads: dict[str, Head], window: int, overlap: int, dropout: float) -> RasidModel:
+    """Fresh heads on a pretrained encoder: a folder, a shipped encoder's name, or a hub id (cached or online)."""
+    path = shipped_models().get(encoder, Path(encoder))
+    where: str | Path = path if path.is_dir() else encoder
+    if isinstance(where, Path):
+        check_folder(where, model_type=None)
+    try:
+        pretrained = AutoModel.from_pretrained(where, dtype=torch.float32, use_safetensors=True)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"encoder {encoder}: cannot be loaded ({str(error).splitlines()[0][:200]})") from None
+    if isinstance(pretrained, RasidModel):  # going on from a fine-tuned model: its encoder, new heads
+        pretrained = pretrained.encoder
+    config = RasidConfig(
+        encoder=pretrained.config.to_diff_dict() | {"model_type": pretrained.config.model_type},
+        heads={name: head.model_dump(mode="json") for name, head in heads.items()},
+        window=window,
+        overlap=overlap,
+        dropout=dropout,
+    )
+    model = RasidModel(config)
+    model.encoder.load_state_dict(pretrained.state_dict())
+    return model
+
+
+AutoConfig.register("rasid", RasidConfig)
+AutoModel.register(RasidConfig, RasidModel)

@@ -1,0 +1,220 @@
+"""The record: one format for gold annotations and for predictions, which are annotations with scores.
+
+Offsets are Unicode code points into the untouched text, 0-based, end-exclusive. The JSON Schema that `rasid schema`
+prints is generated from these types. What a record cannot know without its text is checked by `faults`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rasid.errors import DataError
+from rasid.labels import VALUES, WOJOOD, StanceLabel
+from rasid.text import Span
+
+Offset = Annotated[int, Field(ge=0)]
+Score = Annotated[float, Field(ge=0.0, le=1.0)]
+Range = tuple[Offset, Offset]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Entity(_Part):
+    """A mention. `surface` is `text[start:end]`; `cluster` is null for values (dates, numbers, amounts)."""
+
+    id: str
+    type: str
+    start: Offset
+    end: Offset
+    surface: str
+    cluster: str | None = None
+    score: Score | None = None
+
+    @property
+    def span(self) -> Span:
+        return Span(self.start, self.end)
+
+
+class Cluster(_Part):
+    """All mentions of one real-world thing in the article, under its fullest name."""
+
+    id: str
+    name: str
+    type: str
+
+
+class Stance(_Part):
+    """The attitude that a passage (`scope` a range) or the article shows towards a cluster, and whose it is.
+
+    `holder` is `author`, a cluster id (a quoted speaker) or `other`; `evidence` lists the passages that decided an
+    article's stance.
+    """
+
+    target: str
+    scope: Literal["article"] | Range
+    label: StanceLabel
+    holder: str = "author"
+    score: Score | None = None
+    evidence: tuple[Range, ...] | None = None
+
+
+class ModelInfo(_Part):
+    """Provenance of a prediction: folder name, sha256 of the weights, version of the package."""
+
+    name: str
+    revision: str
+    rasid: str
+
+
+class Record(_Part):
+    """What is known of one article. `sha256` is that of the raw text's UTF-8 bytes."""
+
+    doc: str
+    sha256: str
+    meta: dict[str, Any] = Field(default_factory=dict)
+    entities: tuple[Entity, ...] = ()
+    clusters: tuple[Cluster, ...] = ()
+    stances: tuple[Stance, ...] = ()
+    model: ModelInfo | None = None
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self, indent: int | None = None) -> str:
+        """One JSON object; Arabic is kept readable, fields that are None are left out except `cluster`."""
+        tree = self.model_dump(mode="json")
+        for entity in tree["entities"]:
+            if entity["score"] is None:
+                del entity["score"]
+        tree["stances"] = [{k: v for k, v in stance.items() if v is not None} for stance in tree["stances"]]
+        for name in ("model", "meta", "warnings"):
+            if not tree[name]:
+                del tree[name]
+        return json.dumps(tree, ensure_ascii=False, indent=indent)
+
+
+def sha256_of(text: str) -> str:
+    """sha256 of a text's UTF-8 bytes. Lone surrogates, which UTF-8 cannot hold, are taken as their three-byte forms."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def parse_record(text: str, where: str) -> Record:
+    """A record from JSON. Raises DataError in one line with `where` (file:line) and the field at fault."""
+    try:
+        return Record.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise DataError(f"{where}: not a record: {field + ': ' if field else ''}{first['msg'].lower()}") from None
+
+
+def read_records(path: Path) -> Iterator[tuple[str, Record]]:
+    """(where, record) pairs of a .json file, a .jsonl file, or a folder of .json files in name order."""
+    if path.is_dir():
+        files = sorted(path.glob("*.json"))
+        if not files:
+            raise DataError(f"{path}: no .json records in this folder")
+        for file in files:
+            yield str(file), parse_record(_read(file), str(file))
+    elif path.suffix == ".json":
+        yield str(path), parse_record(_read(path), str(path))
+    else:
+        for number, line in enumerate(_read(path).split("\n"), 1):
+            if line.strip():
+                yield f"{path}:{number}", parse_record(line, f"{path}:{number}")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 ({error.reason} at byte {error.start})") from None
+
+
+def faults(record: Record, text: str, types: tuple[str, ...] = WOJOOD) -> list[str]:
+    """Every broken invariant of a record against its raw text, one sentence each; empty when it is sound."""
+    found = [] if record.sha256 == sha256_of(text) else [f"sha256 is not that of the text ({sha256_of(text)})"]
+    found += _entity_faults(record, text, types)
+    found += _crossings(record)
+    found += _cluster_faults(record)
+    found += _stance_faults(record, text)
+    return found
+
+
+def _entity_faults(record: Record, text: str, types: tuple[str, ...]) -> Iterator[str]:
+    seen: set[tuple[int, int, str]] = set()
+    for entity in record.entities:
+        name = f"entity {entity.id} {entity.surface!r} [{entity.start}, {entity.end})"
+        if entity.type not in types:
+            yield f"{name}: unknown type {entity.type!r}; known: {', '.join(types)}"
+        if not entity.start < entity.end <= len(text):
+            yield f"{name}: offsets out of range, the text has {len(text)} characters"
+            continue
+        actual = text[entity.start : entity.end]
+        if actual != entity.surface:
+            yield f"{name}: the text there reads {actual!r}"
+        if actual != actual.strip():
+            yield f"{name}: white space at its ends"
+        key = (entity.start, entity.end, entity.type)
+        if key in seen:
+            yield f"{name}: the same span and type stands twice"
+        seen.add(key)
+
+
+def _crossings(record: Record) -> Iterator[str]:
+    ordered = sorted(record.entities, key=lambda e: (e.start, -e.end))
+    stack: list[Entity] = []
+    for entity in ordered:
+        while stack and stack[-1].end <= entity.start:
+            stack.pop()
+        if stack and stack[-1].end < entity.end:
+            yield f"entities {stack[-1].id} and {entity.id} cross: {stack[-1].surface!r}, {entity.surface!r}"
+        stack.append(entity)
+
+
+def _cluster_faults(record: Record) -> Iterator[str]:
+    types = {cluster.id: cluster.type for cluster in record.clusters}
+    counts = Counter(cluster.id for cluster in record.clusters)
+    yield from (f"cluster {name} is defined {count} times" for name, count in counts.items() if count > 1)
+    identifiers = Counter(entity.id for entity in record.entities)
+    yield from (f"entity id {name} is used {count} times" for name, count in identifiers.items() if count > 1)
+    used = {entity.cluster for entity in record.entities}
+    yield from (f"cluster {name} has no mention" for name in types if name not in used)
+    for entity in record.entities:
+        if entity.type in VALUES and entity.cluster is not None:
+            yield f"entity {entity.id}: {entity.type} is a value and has no cluster"
+        if entity.type not in VALUES and entity.cluster not in types:
+            yield f"entity {entity.id} {entity.surface!r}: cluster {entity.cluster!r} is not defined"
+
+
+def _stance_faults(record: Record, text: str) -> Iterator[str]:
+    known = {cluster.id for cluster in record.clusters}
+    seen: set[tuple[object, ...]] = set()
+    for number, stance in enumerate(record.stances, 1):
+        name = f"stance {number} towards {stance.target}"
+        if stance.target not in known:
+            yield f"{name}: the target is not a cluster of this record"
+        if stance.holder not in known | {"author", "other"}:
+            yield f"{name}: holder {stance.holder!r} is neither author, other nor a cluster of this record"
+        ranges = [] if stance.scope == "article" else [stance.scope]
+        for start, end in [*ranges, *(stance.evidence or ())]:
+            if not start < end <= len(text):
+                yield f"{name}: range [{start}, {end}) out of the text's {len(text)} characters"
+        key = (stance.target, stance.scope, stance.holder)
+        if key in seen:
+            yield f"{name}: a second stance for the same scope and holder"
+        seen.add(key)
+
+
+def json_schema() -> dict[str, Any]:
+    """The record's JSON Schema (draft 2020-12)."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Record.model_json_schema()}
