@@ -7,6 +7,7 @@ share of the budget spent, in minutes of training or in tokens. One process, one
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import json
 import math
@@ -27,7 +28,7 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import ModernBertConfig, ModernBertForMaskedLM
 
-from rasid.config import Section, dump_config
+from rasid.config import Section, dump_config, load_config
 from rasid.errors import ConfigError
 
 from .corpus import Source, articles, open_packed, pack, paragraphs_of
@@ -392,3 +393,9 @@ def pretrain(config: PretrainConfig) -> Path:
     export_encoder(run, final)
     save_tokenizer(tokenizer, final, config.encoder.positions)
     return final
+
+
+def run_pretrain(args: argparse.Namespace) -> int:
+    """`rasid pretrain CONFIG [--set key=value ...]`: prints the folder that was written."""
+    print(pretrain(load_config(PretrainConfig, args.config, args.set)))
+    return 0

@@ -62,6 +62,21 @@ def _expand(value: Any, where: str) -> Any:
     return _VARIABLE.sub(replace, value)
 
 
+def _place(node: list[Any], part: str, item: str) -> int:
+    """The index that a part of an override's key names in a list."""
+    if part.isdecimal() and int(part) < len(node):
+        return int(part)
+    raise ConfigError(f"--set {item}: {part!r} is no place in a list of {len(node)}, counted from 0")
+
+
+def _override_value(text: str, item: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        problem = getattr(error, "problem", error)
+        raise ConfigError(f"--set {item}: the value is not valid YAML ({problem})") from None
+
+
 def apply_overrides(tree: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
     """Sets `a.b=value` departures (value in YAML) in a config tree, in place, and returns it."""
     for item in overrides:
@@ -71,14 +86,10 @@ def apply_overrides(tree: dict[str, Any], overrides: list[str]) -> dict[str, Any
         node: Any = tree
         *parents, last = key.split(".")
         for part in parents:
-            node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})
+            node = node[_place(node, part, item)] if isinstance(node, list) else node.setdefault(part, {})
             if not isinstance(node, dict | list):
                 raise ConfigError(f"--set {item}: {part!r} is a value, not a section")
-        parsed = yaml.safe_load(value)
-        if isinstance(node, list):
-            node[int(last)] = parsed
-        else:
-            node[last] = parsed
+        node[_place(node, last, item) if isinstance(node, list) else last] = _override_value(value, item)
     return tree
 
 
@@ -117,7 +128,11 @@ def parse_config(cls: type[ConfigT], tree: Any, source: str) -> ConfigT:
     if not isinstance(tree, dict):
         raise ConfigError(f"{source}: a config is a mapping of keys to values, got {type(tree).__name__}")
     try:
-        return cls.model_validate(_expand(tree, ""))
+        expanded = _expand(tree, "")
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from None
+    try:
+        return cls.model_validate(expanded)
     except ValidationError as error:
         raise ConfigError(_explain(error, cls, source)) from None
 

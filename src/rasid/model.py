@@ -219,10 +219,24 @@ def load_model(name: str, device: str | torch.device = "cpu") -> Loaded:
     folder = find_model(name)
     check_folder(folder)
     try:
-        model = RasidModel.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, local_files_only=True)
+        model, report = RasidModel.from_pretrained(
+            folder,
+            dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+        )
     except (RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{folder}: weights and config.json do not fit each other ({str(error)[:200]})") from None
+        raise ModelError(f"{folder}: weights and config.json do not fit each other ({_brief(error)})") from None
+    if report["missing_keys"]:  # transformers draws these at random and goes on
+        missing = sorted(report["missing_keys"])[0]
+        raise ModelError(f"{folder}: weights and config.json do not fit each other (no weights for {missing})")
     return Loaded(model.to(device).eval(), load_tokenizer(folder), folder.resolve().name, revision_of(folder))
+
+
+def _brief(error: Exception) -> str:
+    """A library's message on one line, cut to 200 characters."""
+    return " ".join(str(error).split())[:200]
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
@@ -233,8 +247,8 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         if getattr(tokenizer, "add_prefix_space", None) is False:  # byte-level BPE refuses split words without it
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, add_prefix_space=True)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{folder}: no tokenizer could be loaded ({str(error)[:200]})") from None
+    except Exception as error:  # the tokenizers library raises bare Exceptions for a file it cannot read
+        raise ModelError(f"{folder}: no tokenizer could be loaded ({_brief(error)})") from None
     if not tokenizer.is_fast:
         raise ModelError(f"{folder}: its tokenizer is a slow one; a tokenizer.json is needed")
     fast: PreTrainedTokenizerFast = tokenizer
@@ -250,7 +264,7 @@ def new_model(encoder: str, heads: dict[str, Head], window: int, overlap: int, d
     try:
         pretrained = AutoModel.from_pretrained(where, dtype=torch.float32, use_safetensors=True)
     except (OSError, ValueError) as error:
-        raise ModelError(f"encoder {encoder}: cannot be loaded ({str(error).splitlines()[0][:200]})") from None
+        raise ModelError(f"encoder {encoder}: cannot be loaded ({_brief(error)})") from None
     if isinstance(pretrained, RasidModel):  # going on from a fine-tuned model: its encoder, new heads
         pretrained = pretrained.encoder
     config = RasidConfig(

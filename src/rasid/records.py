@@ -122,18 +122,19 @@ def read_records(path: Path) -> Iterator[tuple[str, Record]]:
         if not files:
             raise DataError(f"{path}: no .json records in this folder")
         for file in files:
-            yield str(file), parse_record(_read(file), str(file))
+            yield str(file), parse_record(read_exact(file), str(file))
     elif path.suffix == ".json":
-        yield str(path), parse_record(_read(path), str(path))
+        yield str(path), parse_record(read_exact(path), str(path))
     else:
-        for number, line in enumerate(_read(path).split("\n"), 1):
+        for number, line in enumerate(read_exact(path).split("\n"), 1):
             if line.strip():
                 yield f"{path}:{number}", parse_record(line, f"{path}:{number}")
 
 
-def _read(path: Path) -> str:
+def read_exact(path: Path) -> str:
+    """A UTF-8 file with its newlines as they are, so that offsets into it hold. Raises DataError."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode("utf-8")
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:
@@ -145,7 +146,7 @@ def faults(record: Record, text: str, types: tuple[str, ...] = WOJOOD) -> list[s
     found = [] if record.sha256 == sha256_of(text) else [f"sha256 is not that of the text ({sha256_of(text)})"]
     found += _entity_faults(record, text, types)
     found += _crossings(record)
-    found += _cluster_faults(record)
+    found += _cluster_faults(record, types)
     found += _stance_faults(record, text)
     return found
 
@@ -181,8 +182,11 @@ def _crossings(record: Record) -> Iterator[str]:
         stack.append(entity)
 
 
-def _cluster_faults(record: Record) -> Iterator[str]:
+def _cluster_faults(record: Record, inventory: tuple[str, ...]) -> Iterator[str]:
     types = {cluster.id: cluster.type for cluster in record.clusters}
+    for cluster in record.clusters:
+        if cluster.type not in inventory or cluster.type in VALUES:
+            yield f"cluster {cluster.id} {cluster.name!r}: a cluster has no type {cluster.type!r}"
     counts = Counter(cluster.id for cluster in record.clusters)
     yield from (f"cluster {name} is defined {count} times" for name, count in counts.items() if count > 1)
     identifiers = Counter(entity.id for entity in record.entities)

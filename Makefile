@@ -1,0 +1,44 @@
+# make demo   install, fine-tune on the annotations, read seeds/, render the page (at most 10 minutes on 2 cores)
+# make test   install with the dev tools, then lint, types, annotations and tests
+# make clean  remove the environment, the demo and caches
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: demo test clean
+.DELETE_ON_ERROR:
+
+# Stamps: an environment is made once, and again installed into only when what it is made from has changed.
+$(VENV)/made:
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else \
+	  "Rasid needs Python 3.11 or newer, not " + sys.version.split()[0] + "; run make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/installed: $(VENV)/made pyproject.toml constraints.txt
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(PIP) --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/rasid train configs/seeds.yaml --output demo/model
+	$(BIN)/rasid infer seeds/ --model demo/model --output demo/records.jsonl
+	$(BIN)/rasid render demo/records.jsonl --texts seeds --output demo/page.html
+	@echo 'records: $(CURDIR)/demo/records.jsonl'
+	@echo 'page:    $(CURDIR)/demo/page.html'
+
+test: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/rasid annotations validate
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf $(VENV) demo build dist rasid.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

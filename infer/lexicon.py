@@ -1,0 +1,121 @@
+"""The small word lists that alias resolution rests on: class nouns, epithets, and things with names of their own making.
+
+Plain data, in the spelling of the press; look-ups go by `rasid.normalizer.normalise`. Add to it freely: nothing else in
+the package depends on what stands here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# Nouns that say what a named thing is. One of them, definite and alone (التنظيم, القرية), stands for a thing named
+# before; indefinite before a name (تنظيم داعش, قرية الباغوز) it is part of the name's long form.
+CLASS_NOUNS = tuple(
+    # bodies
+    "تنظيم حزب جماعة حركة جبهة هيئة منظمة مؤسسة جمعية شبكة مرصد مركز معهد جامعة كلية مجلس لجنة حكومة وزارة إدارة رئاسة "
+    "قيادة جيش قوات قوة وحدات وحدة شرطة كتيبة كتائب لواء ألوية فصيل فصائل فوج فرقة ميليشيا ميليشيات حشد تحالف ائتلاف "
+    "اتحاد نقابة محكمة سفارة قنصلية شركة مجموعة بنك مصرف صندوق نادي فريق منتخب صحيفة جريدة مجلة وكالة قناة إذاعة موقع "
+    "برلمان كتلة تيار رابطة مفوضية برنامج "
+    # places
+    "مدينة بلدة قرية محافظة ولاية إقليم قضاء ناحية مقاطعة منطقة إمارة مملكة جمهورية دولة حي "
+    "نهر بحيرة بحر خليج جبل جبال تلة وادي صحراء بادية جزيرة شبه سهل واحة مضيق قناة حدود "
+    "مخيم حقل قاعدة معبر مطار ميناء سد جسر طريق شارع ساحة ميدان جامع مسجد كنيسة مستشفى مدرسة سجن قصر مصفاة معمل سوق "
+    # events
+    "معركة حرب حملة عملية مؤتمر قمة بطولة كأس مهرجان ثورة انتفاضة مجزرة اتفاقية اتفاق".split()
+)
+
+# Adjectives that judge or point and name nothing: with them a class noun still stands for a thing named elsewhere.
+EPITHETS = tuple(
+    "المتشدد المتشددة المتطرف المتطرفة الإرهابي الإرهابية الدموي الدموية الجهادي الجهادية التكفيري التكفيرية الإجرامي "
+    "المسلح المسلحة المحظور المحظورة المذكور المذكورة نفسه نفسها ذاته ذاتها الصغير الصغيرة المحاصر المحاصرة المنكوب "
+    "المنكوبة".split()
+)
+
+# Nouns that begin with lam, so that لل before the rest is not the article: للبنان is ل + لبنان.
+LAM_NAMES = ("لبنان", "ليبيا", "لندن", "لاهاي", "لاتفيا", "ليتوانيا", "لوكسمبورغ", "ليبيريا", "لوس", "ليفربول", "لشبونة")
+# Common nouns that begin with lam and take the article: لليرة is ل + الليرة.
+LAM_NOUNS = ("ليرة", "لغة", "لجنة", "لواء", "لوبي")
+
+# Foreign names that only look like a particle with the article: كاليفورنيا is not ك + اليفورنيا.
+FOREIGN_STARTS = (
+    *("كاليفورن", "كاليدون", "كالينين", "كالكوت", "كالابر", "كالغاري", "كالديرون"),
+    *("فالنس", "فالنتين", "فالكون", "فاليري", "فاليتا", "فالبارايسو", "فالديمار"),
+    *("بالتيمور", "باليرمو", "باليست", "بالميرا", "باليكسير", "بالدوين", "بالوت"),
+    *("والتر", "والاس", "والدورف", "والون", "والهالا", "والستريت"),
+    *("وكالت", "وكالة"),
+)
+
+
+@dataclass(frozen=True)
+class Known:
+    """A thing with several names. `name` is the one its cluster bears in every article.
+
+    `names` mean it always; `weak` names only when the article names no other candidate; `capital` means it unless a
+    preposition or a dateline makes it the city; `heads` are the class nouns that may stand for it; `target` things get
+    a stance wherever they are mentioned (annotation guidelines, stance rule 1).
+    """
+
+    name: str
+    type: str
+    names: tuple[str, ...] = ()
+    weak: tuple[str, ...] = ()
+    capital: str | None = None
+    heads: tuple[str, ...] = ()
+    target: bool = False
+
+
+KNOWN = (
+    Known(
+        "داعش",
+        "ORG",
+        (
+            *("تنظيم داعش", "تنظيم الدولة", "تنظيم الدولة الإسلامية", "الدولة الإسلامية", "دولة الخلافة", "ISIS", "ISIL"),
+            *("الدولة الإسلامية في العراق والشام", "تنظيم الدولة الإسلامية في العراق والشام", "دويلة داعش"),
+        ),
+        heads=("تنظيم",),
+        target=True,
+    ),
+    Known(
+        "قوات سوريا الديمقراطية",
+        "ORG",
+        ("قسد", "قوات سورية الديمقراطية", "قوات قسد", "SDF"),
+        heads=("قوات",),
+        target=True,
+    ),
+    Known(
+        "التحالف الدولي",
+        "ORG",
+        (
+            *("قوات التحالف الدولي", "التحالف الدولي ضد داعش", "التحالف الدولي لمحاربة داعش", "التحالف الأمريكي"),
+            *("التحالف الدولي بقيادة الولايات المتحدة", "التحالف بقيادة الولايات المتحدة"),
+        ),
+        weak=("التحالف", "قوات التحالف", "طائرات التحالف"),
+        heads=("تحالف",),
+        target=True,
+    ),
+    Known(
+        "الولايات المتحدة",
+        "GPE",
+        ("الولايات المتحدة الأمريكية", "أمريكا", "أميركا", "الولاياتالمتحدة", "USA"),
+        capital="واشنطن",
+        target=True,
+    ),
+    Known("تركيا", "GPE", ("الجمهورية التركية",), capital="أنقرة", target=True),
+    Known("روسيا", "GPE", ("روسيا الاتحادية", "الاتحاد الروسي"), capital="موسكو"),
+    Known("سوريا", "GPE", ("سورية", "الجمهورية العربية السورية")),
+    Known("السعودية", "GPE", ("المملكة العربية السعودية", "العربية السعودية")),
+    Known("الإمارات", "GPE", ("الإمارات العربية المتحدة", "دولة الإمارات", "دولة الإمارات العربية المتحدة")),
+    Known("بريطانيا", "GPE", ("المملكة المتحدة", "بريطانيا العظمى")),
+    Known("الأمم المتحدة", "ORG", ("هيئة الأمم المتحدة", "منظمة الأمم المتحدة", "UN")),
+    Known("الاتحاد الأوروبي", "ORG", ("EU",)),
+    Known("حلف شمال الأطلسي", "ORG", ("الناتو", "حلف الناتو", "حلف الأطلسي", "NATO")),
+    Known("جامعة الدول العربية", "ORG", ("الجامعة العربية",)),
+    Known("منظمة الصحة العالمية", "ORG", ("الصحة العالمية", "WHO")),
+    Known("أوبك", "ORG", ("منظمة أوبك", "منظمة الدول المصدرة للنفط", "منظمة البلدان المصدرة للبترول", "OPEC")),
+    Known("وزارة الدفاع الأمريكية", "ORG", ("البنتاغون", "وزارة الدفاع الأميركية", "البنتاجون")),
+    Known("وكالة الاستخبارات المركزية", "ORG", ("سي آي إيه", "وكالة المخابرات المركزية", "CIA")),
+    Known("حزب العمال الكردستاني", "ORG", ("بي كا كا", "PKK"), heads=("حزب",)),
+    Known("وحدات حماية الشعب", "ORG", ("وحدات حماية الشعب الكردية", "YPG"), heads=("وحدات",)),
+    Known("حماس", "ORG", ("حركة حماس", "حركة المقاومة الإسلامية", "حركة المقاومة الإسلامية حماس"), heads=("حركة",)),
+    Known("الحشد الشعبي", "ORG", ("هيئة الحشد الشعبي", "قوات الحشد الشعبي", "الحشد")),
+)

@@ -1,0 +1,237 @@
+"""The gold folder: one `<doc>.json` per article, beside the untouched texts that its offsets point into.
+
+Texts stand in a seeds folder as `<doc>.txt`, with `manifest.json` naming all that are to be annotated. The
+commands here check a folder, count what is in it, compare two of them, and fill one from inline annotations.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from rasid.agreement import TwoPasses, agreement
+from rasid.errors import DataError, nearest
+from rasid.guidelines import check, depths
+from rasid.inline import read_inline
+from rasid.labels import STANCES
+from rasid.records import Record, faults, parse_record, read_exact, read_records, sha256_of
+from rasid.tables import table
+from rasid.text import words
+
+MANIFEST = "manifest.json"
+_INLINE = ".inline.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Annotated:
+    """An article's record with the raw text its offsets point into; the record is sound against it."""
+
+    record: Record
+    text: str
+
+
+class _Seed(BaseModel):
+    file: str
+    sha256: str
+
+
+class _Manifest(BaseModel):
+    articles: list[_Seed]
+
+
+def seed_text(seeds: Path, doc: str) -> str:
+    """The raw text of one article, newlines untouched. Raises DataError when there is no such article."""
+    path = seeds / f"{doc}.txt"
+    if not path.is_file() or path.parent != seeds:
+        known = [each.stem for each in seeds.glob("*.txt")]
+        raise DataError(f"{seeds}: no text {doc}.txt for doc {doc!r}{nearest(doc, known) if known else ''}")
+    return read_exact(path)
+
+
+def load_annotations(folder: Path, seeds: Path) -> list[Annotated]:
+    """Records with their texts, in name order, from a folder of .json (or one .json or .jsonl file).
+
+    Raises DataError for the first record that is unreadable, unsound, without its text, or there twice.
+    """
+    if not folder.exists():
+        raise DataError(f"{folder}: no such folder or file of annotations")
+    loaded: dict[str, Annotated] = {}
+    for where, record in read_records(folder):
+        if record.doc in loaded:
+            raise DataError(f"{where}: doc {record.doc!r} stands twice in {folder}")
+        text = seed_text(seeds, record.doc)
+        found = faults(record, text)
+        if found:
+            more = f" (and {len(found) - 1} more: rasid annotations validate)" if len(found) > 1 else ""
+            raise DataError(f"{where}: {found[0]}{more}")
+        loaded[record.doc] = Annotated(record, text)
+    return list(loaded.values())
+
+
+def _json_files(folder: Path) -> list[Path]:
+    files = sorted(folder.glob("*.json")) if folder.is_dir() else []
+    if not files:
+        raise DataError(f"{folder}: no folder with .json annotations; make one with rasid annotations import")
+    return files
+
+
+def _read_manifest(seeds: Path) -> dict[str, str]:
+    """Doc to sha256 of every article that is to be annotated."""
+    path = seeds / MANIFEST
+    try:
+        manifest = _Manifest.model_validate_json(read_exact(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise DataError(f"{path}: not a manifest: {field}: {first['msg'].lower()}") from None
+    return {each.file.removesuffix(".txt"): each.sha256 for each in manifest.articles}
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """What validation found in one file; `sha256` is the record's, None when unreadable."""
+
+    doc: str
+    sha256: str | None
+    errors: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def _validate_file(path: Path, seeds: Path) -> _Report:
+    try:
+        record = parse_record(read_exact(path), str(path))
+    except DataError as error:
+        return _Report(path.stem, None, (str(error),))
+    try:
+        text = seed_text(seeds, record.doc)
+    except DataError as error:
+        return _Report(record.doc, record.sha256, (f"{path}: {error}",))
+    errors = faults(record, text)
+    if record.doc != path.stem:
+        errors.insert(0, f"the file is called {path.name} and its doc {record.doc!r}")
+    warnings: tuple[str, ...] = ()
+    if not errors:
+        found = check(record, text)
+        errors, warnings = list(found.errors), found.warnings
+    prefixed = tuple(f"{path}: {each}" for each in errors)
+    return _Report(record.doc, record.sha256, prefixed, tuple(f"{path}: {each}" for each in warnings))
+
+
+def _completeness(
+    reports: list[_Report], manifest: dict[str, str], seeds: Path, folder: Path
+) -> Iterator[str]:
+    hashes = {report.doc: report.sha256 for report in reports}
+    for doc, expected in manifest.items():
+        actual = sha256_of(seed_text(seeds, doc))
+        if actual != expected:
+            yield f"{seeds / MANIFEST}: {doc}: the text's sha256 is {actual}, the manifest has {expected}"
+        if doc not in hashes:
+            yield f"{folder}: no annotation of {doc}, which {seeds / MANIFEST} names"
+        elif hashes[doc] not in (expected, None):
+            yield f"{folder}: {doc}: sha256 {hashes[doc]} is not the manifest's {expected}"
+    for doc in hashes.keys() - manifest.keys():
+        yield f"{folder}: {doc} is annotated, and {seeds / MANIFEST} does not name it"
+
+
+def run_validate(args: argparse.Namespace) -> int:
+    """Checks `args.folder` against `args.seeds` and prints every fault; 1 when there is an error."""
+    folder, seeds = Path(args.folder), Path(args.seeds)
+    manifest = _read_manifest(seeds)
+    reports = [_validate_file(path, seeds) for path in _json_files(folder)]
+    errors = [line for report in reports for line in report.errors]
+    errors += _completeness(reports, manifest, seeds, folder)
+    warnings = [line for report in reports for line in report.warnings]
+    for kind, lines in (("error", errors), ("warning", warnings)):
+        for line in lines:
+            print(f"{kind}: {line}")
+    print(f"{len(reports)} articles, {len(errors)} errors, {len(warnings)} warnings")
+    return 1 if errors else 0
+
+
+def _type_rows(annotated: list[Annotated]) -> list[list[str]]:
+    """Rows of type, spans, spans at depth 1, 2, 3 and below, distinct clusters."""
+    spans: Counter[str] = Counter()
+    levels: Counter[tuple[str, int]] = Counter()
+    clusters: Counter[str] = Counter()
+    for article in annotated:
+        level = depths(article.record.entities)
+        spans.update(entity.type for entity in article.record.entities)
+        levels.update((entity.type, min(level[entity.id], 3)) for entity in article.record.entities)
+        clusters.update(cluster.type for cluster in article.record.clusters)
+    rows = [
+        [label, str(count), *(str(levels[label, depth]) for depth in (1, 2, 3)), str(clusters[label])]
+        for label, count in sorted(spans.items(), key=lambda item: (-item[1], item[0]))
+    ]
+    totals = [sum(count for (_, depth), count in levels.items() if depth == wanted) for wanted in (1, 2, 3)]
+    return [*rows, ["all", *(str(n) for n in (spans.total(), *totals, clusters.total()))]]
+
+
+def _stance_rows(annotated: list[Annotated]) -> list[list[str]]:
+    """Rows of holder and scope with a count per label."""
+    counts = Counter(
+        (
+            "author" if stance.holder == "author" else "quoted",
+            "article" if stance.scope == "article" else "passage",
+            stance.label,
+        )
+        for article in annotated
+        for stance in article.record.stances
+    )
+    keys = [(holder, scope) for holder in ("author", "quoted") for scope in ("article", "passage")]
+    return [
+        [f"{holder}, {scope}", *(str(counts[holder, scope, label]) for label in STANCES)]
+        for holder, scope in keys
+    ]
+
+
+def run_stats(args: argparse.Namespace) -> int:
+    """Prints what stands in `args.folder`: articles, words, spans by type and depth, clusters, stances."""
+    annotated = load_annotations(Path(args.folder), Path(args.seeds))
+    count = sum(len(words(article.text)) for article in annotated)
+    characters = sum(len(article.text) for article in annotated)
+    print(f"{len(annotated)} articles, {count} words and marks, {characters} characters\n")
+    print(table(["type", "spans", "depth 1", "depth 2", "depth 3+", "clusters"], _type_rows(annotated)))
+    print()
+    print(table(["stances", *STANCES], _stance_rows(annotated)))
+    return 0
+
+
+def run_agreement(args: argparse.Namespace) -> int:
+    """Compares the passes `args.first` and `args.second`; `args.list` adds every disagreement."""
+    seeds = Path(args.seeds)
+    first = {each.record.doc: each for each in load_annotations(Path(args.first), seeds)}
+    second = {each.record.doc: each.record for each in load_annotations(Path(args.second), seeds)}
+    for doc in sorted(first.keys() ^ second.keys()):
+        missing = args.second if doc in first else args.first
+        raise DataError(f"{missing}: no annotation of {doc}, which the other pass has")
+    articles = [TwoPasses(each.record, second[doc], each.text) for doc, each in first.items()]
+    found = agreement(articles, args.seed)
+    print(found.render())
+    count = len(found.disagreements)
+    print(f"\n{len(articles)} articles, {count} disagreements; 95 % intervals over passages")
+    if args.list:
+        print(*found.disagreements, sep="\n")
+    return 0
+
+
+def run_import(args: argparse.Namespace) -> int:
+    """Writes `args.output`/<doc>.json for every <doc>.inline.txt with its <doc>.yaml in `args.inline`."""
+    folder, seeds, output = Path(args.inline), Path(args.seeds), Path(args.output)
+    files = sorted(folder.glob(f"*{_INLINE}"))
+    if not files:
+        raise DataError(f"{folder}: no *{_INLINE} files in this folder")
+    records = []
+    for path in files:
+        doc = path.name.removesuffix(_INLINE)
+        records.append(read_inline(path, folder / f"{doc}.yaml", seed_text(seeds, doc), doc))
+    output.mkdir(parents=True, exist_ok=True)
+    for record in records:  # only after all of them were read: a fault leaves the folder as it was
+        (output / f"{record.doc}.json").write_text(record.to_json(indent=1) + "\n", encoding="utf-8")
+    entities = sum(len(record.entities) for record in records)
+    print(f"{len(records)} articles, {entities} entities written to {output}")
+    return 0

@@ -1,0 +1,318 @@
+"""The `rasid` command: reads arguments, opens the room that does the work, puts a user's mistake in one line.
+
+It knows the names of commands and nothing of how they work. No room, and nothing heavy (torch, transformers,
+pydantic), is imported before a command is chosen, so that help pages come at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from rasid import __version__
+from rasid.errors import RasidError
+
+USER_ERROR = 2
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+BROKEN_PIPE = 141  # 128 + SIGPIPE
+
+
+class UsageError(RasidError):
+    """A command line that does not parse."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Takes no abbreviated options and reports a mistake as a RasidError."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(**options, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see `{self.prog} --help`")
+
+
+_Commands = argparse._SubParsersAction  # argparse gives its public method's result no public name
+
+
+def _positive(text: str) -> int:
+    """An argument that counts something."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number above nought, got {text!r}")
+    return int(text)
+
+
+def _command(commands: _Commands[_Parser], name: str, door: str, summary: str, example: str) -> _Parser:
+    """A command whose work is done by `door`, written `module:function`."""
+    description = f"{summary[0].upper()}{summary[1:]}."
+    parser = commands.add_parser(name, help=summary, description=description, epilog=f"example:\n  {example}")
+    parser.set_defaults(door=door)
+    return parser
+
+
+def _add_run_config(parser: _Parser) -> None:
+    parser.add_argument(
+        "config", metavar="CONFIG", help="a YAML file, or the name of a config that ships with rasid"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="depart from the file, such as training.seed=1 (the value is YAML); may be repeated",
+    )
+
+
+def _add_device(parser: _Parser) -> None:
+    parser.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="where the model runs; auto takes CUDA where present, else the CPU (default: auto)",
+    )
+
+
+def _add_seeds(parser: _Parser) -> None:
+    parser.add_argument(
+        "--seeds",
+        type=Path,
+        default=Path("seeds"),
+        metavar="DIR",
+        help="folder of the raw articles, <doc>.txt each (default: seeds)",
+    )
+
+
+def _add_train(commands: _Commands[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "train",
+        "rasid.train.finetune:run_train",
+        "fine-tune an encoder, or cross-validate, as a config says",
+        "rasid train configs/seeds.yaml --set training.seed=2 --output my-model",
+    )
+    _add_run_config(parser)
+    parser.add_argument("--output", type=Path, metavar="DIR", help="run folder, in place of the config's own")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="check config, data and model, take one step, save nothing"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on from the run folder's last checkpoint")
+
+
+def _add_pretrain(commands: _Commands[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "pretrain",
+        "rasid.train.pretrain:run_pretrain",
+        "train a tokenizer and a compact encoder from raw text; run again to go on",
+        "RASID_DATA=/data rasid pretrain configs/pretrain-compact.yaml",
+    )
+    _add_run_config(parser)
+
+
+def _add_infer(commands: _Commands[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "infer",
+        "rasid.infer.job:run_infer",
+        "read articles and write one record for each",
+        "rasid infer seeds/ --output records.jsonl",
+    )
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        type=Path,
+        metavar="INPUT",
+        help="a text file, a folder of text files, a JSONL file, or - for standard input",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE|DIR",
+        help="one .jsonl file, or a folder for one .json file per article",
+    )
+    parser.add_argument(
+        "--model",
+        default="news",
+        metavar="NAME|DIR",
+        help="a shipped model or a model folder (default: news)",
+    )
+    _add_device(parser)
+    parser.add_argument(
+        "--batch-tokens",
+        type=_positive,
+        default=8192,
+        metavar="N",
+        help="sub-words in one batch, padding included (default: 8192)",
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress bar and no closing summary")
+
+
+def _add_evaluate(commands: _Commands[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "evaluate",
+        "rasid.evaluate:run_evaluate",
+        "score a model, or records it wrote, against gold records",
+        "rasid evaluate --predictions records.jsonl --gold annotations --report report",
+    )
+    scored = parser.add_mutually_exclusive_group(required=True)
+    scored.add_argument("--model", metavar="NAME|DIR", help="a shipped model or a model folder, run first")
+    scored.add_argument("--predictions", type=Path, metavar="FILE|DIR", help="records to score")
+    parser.add_argument("--gold", type=Path, required=True, metavar="DIR", help="folder of gold records")
+    _add_seeds(parser)
+    parser.add_argument(
+        "--report", type=Path, metavar="DIR", help="where to write the report, besides stdout"
+    )
+    _add_device(parser)
+
+
+def _add_annotations(commands: _Commands[_Parser]) -> None:
+    summary = "check, count, compare and import annotations"
+    parser = commands.add_parser("annotations", help=summary, description=f"{summary.capitalize()}.")
+    inner = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+    checks = (
+        ("validate", "check every invariant of the annotations against their texts"),
+        ("stats", "count entities, clusters and stances"),
+    )
+    for name, text in checks:
+        one = _command(
+            inner, name, f"rasid.annotations:run_{name}", text, f"rasid annotations {name} annotations"
+        )
+        one.add_argument("folder", nargs="?", type=Path, default=Path("annotations"), metavar="FOLDER")
+        _add_seeds(one)
+    _add_agreement(inner)
+    _add_import(inner)
+
+
+def _add_agreement(commands: _Commands[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "agreement",
+        "rasid.annotations:run_agreement",
+        "compare two passes over the same articles: span F1, kappa for stance",
+        "rasid annotations agreement annotations/pass1 annotations/pass2 --list",
+    )
+    parser.add_argument("first", type=Path, metavar="FIRST", help="folder of records")
+    parser.add_argument("second", type=Path, metavar="SECOND", help="folder of records of the same articles")
+    _add_seeds(parser)
+    parser.add_argument("--list", action="store_true", help="print every difference, not only the figures")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap (default: 0)")
+
+
+def _add_import(commands: _Commands[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "import",
+        "rasid.annotations:run_import",
+        "turn articles with inline marks into records",
+        "rasid annotations import marked --output annotations",
+    )
+    parser.add_argument("inline", type=Path, metavar="INLINE_FOLDER", help="folder of marked articles")
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the records")
+    _add_seeds(parser)
+
+
+def _add_render(commands: _Commands[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "render",
+        "rasid.render:run_render",
+        "show records on one static HTML page",
+        "rasid render records.jsonl --texts seeds --output page.html",
+    )
+    parser.add_argument("records", type=Path, metavar="RECORDS", help="a .json or .jsonl file, or a folder")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE.html", help="the page to write")
+    parser.add_argument(
+        "--texts",
+        "--seeds",
+        type=Path,
+        default=Path("seeds"),
+        metavar="DIR|FILE",
+        help="the raw articles: a folder of <doc>.txt, or JSONL (default: seeds)",
+    )
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line; `args.door` names the function that a command opens."""
+    parser = _Parser(prog="rasid", description="Arabic named entities and stance for news.")
+    parser.add_argument("--version", action="version", version=f"rasid {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+    for add in (_add_train, _add_pretrain, _add_infer, _add_evaluate, _add_annotations, _add_render):
+        add(commands)
+    schema = "print the JSON Schema of a record"
+    _command(commands, "schema", "rasid.cli:run_schema", schema, "rasid schema > record.schema.json")
+    _command(
+        commands, "models", "rasid.cli:run_models", "list the models that ship with rasid", "rasid models"
+    )
+    return parser
+
+
+def run_schema(args: argparse.Namespace) -> int:
+    """`rasid schema`."""
+    from rasid.records import json_schema
+
+    print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    return 0
+
+
+def run_models(args: argparse.Namespace) -> int:
+    """`rasid models`: name, size of all its files in MB (1e6 bytes), folder; one line each."""
+    from rasid.model import shipped_models
+
+    shipped = shipped_models()
+    if not shipped:
+        print("rasid: no model ships with this installation; train one with `rasid train`", file=sys.stderr)
+    for name, folder in shipped.items():
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        print(f"{name:12} {size / 1e6:6.1f} MB  {folder}")
+    return 0
+
+
+def _quiet_libraries(door: str) -> None:
+    """Settings that transformers and tokenizers read at their first use; what the user has set stands."""
+    # Its load report speaks of every new head; what matters of a model folder our own checks say.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    if door.startswith("rasid.train"):
+        return  # these may download an encoder or tokenise gigabytes: bars and threads are wanted
+    os.environ.setdefault(
+        "HF_HUB_DISABLE_PROGRESS_BARS", "1"
+    )  # "Loading weights"; nothing is downloaded here
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # one text at a time gains nothing; forks warn
+
+
+def _open(door: str) -> Callable[[argparse.Namespace], int]:
+    """The function behind `module:function`; imports its room."""
+    module, _, function = door.partition(":")
+    opened: Callable[[argparse.Namespace], int] = getattr(importlib.import_module(module), function)
+    return opened
+
+
+def _run(argv: list[str] | None) -> int:
+    args = make_parser().parse_args(argv)
+    _quiet_libraries(args.door)
+    code = _open(args.door)(args)
+    sys.stdout.flush()  # a closed pipe is found out here and not in the interpreter's own last flush
+    return code
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one command and returns its exit code: 0, or 2 for a user's mistake, told in one stderr line."""
+    try:
+        return _run(argv)
+    except RasidError as error:
+        print(f"rasid: {' '.join(str(error).split())}", file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        print("rasid: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # What is still buffered has no reader; without this the interpreter complains of it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE

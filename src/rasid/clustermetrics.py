@@ -1,0 +1,245 @@
+"""Scores of clusters (B-cubed, CEAF-e, MUC) and of the stances towards them, from records alone.
+
+Cluster ids mean nothing outside their record: mentions are keyed by (start, end), clusters of two records are
+compared by the mentions they share, and stance targets are aligned before their labels are. The coreference
+formulas are those of the CoNLL scorer (Pradhan et al. 2014), singletons included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from rasid.labels import STANCES, StanceLabel
+from rasid.metrics import Row, Score, ratio
+from rasid.records import Entity, Record, Stance
+
+Mention = tuple[int, int]
+Mentions = frozenset[Mention]
+Scope = Literal["article"] | tuple[int, int]
+# Two mentions of differing ends still stand for the same thing when they share half of their joint
+# characters; a name nested in a longer one (سوريا in قوات سوريا الديمقراطية) shares less.
+_SAME_MENTION = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterScores:
+    """The three coreference scores and their mean F1 (`conll`)."""
+
+    b3: Score
+    ceaf: Score
+    muc: Score
+    conll: float
+
+
+@dataclass(frozen=True, slots=True)
+class StancePair:
+    """The author's stance towards one target in one scope, in two versions; None: no record.
+
+    `target` is the gold cluster's id and `counterpart` that of the predicted cluster aligned with it; a cluster
+    without the other is a target of its own.
+    """
+
+    target: str | None
+    counterpart: str | None
+    scope: Scope
+    gold: StanceLabel | None
+    predicted: StanceLabel | None
+
+
+def clusters_of(record: Record) -> dict[str, Mentions]:
+    """Mentions by cluster id, in order of first mention; of two entities on one range the first counts."""
+    owner: dict[Mention, str] = {}
+    for entity in sorted(record.entities, key=lambda e: (e.start, -e.end)):
+        if entity.cluster is not None:
+            owner.setdefault((entity.start, entity.end), entity.cluster)
+    groups: dict[str, set[Mention]] = {}
+    for mention, name in owner.items():
+        groups.setdefault(name, set()).add(mention)
+    return {name: frozenset(mentions) for name, mentions in groups.items()}
+
+
+def restrict(groups: Iterable[Mentions], mentions: AbstractSet[Mention]) -> list[Mentions]:
+    """The clusters cut down to some mentions, those left empty dropped."""
+    return [kept for group in groups if (kept := group & mentions)]
+
+
+def b3_by_mention(gold: Sequence[Mentions], predicted: Sequence[Mentions]) -> dict[Mention, Row]:
+    """B-cubed row of each mention: [precision share, predicted 0/1, recall share, gold 0/1]; rows add up."""
+    of_gold = {mention: group for group in gold for mention in group}
+    of_predicted = {mention: group for group in predicted for mention in group}
+    rows: dict[Mention, Row] = {}
+    for mention in of_gold.keys() | of_predicted.keys():
+        left, right = of_gold.get(mention, frozenset()), of_predicted.get(mention, frozenset())
+        both = len(left & right)
+        rows[mention] = (ratio(both, len(right)), bool(right), ratio(both, len(left)), bool(left))
+    return rows
+
+
+def b3_row(gold: Sequence[Mentions], predicted: Sequence[Mentions]) -> Row:
+    """B-cubed counts: [precision sum, predicted mentions, recall sum, gold mentions]."""
+    return add_rows(b3_by_mention(gold, predicted).values(), 4)
+
+
+def ceaf_row(gold: Sequence[Mentions], predicted: Sequence[Mentions]) -> Row:
+    """CEAF-e counts: [best alignment's similarity, predicted clusters, the same, gold clusters]."""
+    similarity = 0.0
+    if gold and predicted:
+        matrix = np.array([[2 * len(g & p) / (len(g) + len(p)) for p in predicted] for g in gold])
+        rows, columns = linear_sum_assignment(matrix, maximize=True)
+        similarity = float(matrix[rows, columns].sum())
+    return (similarity, len(predicted), similarity, len(gold))
+
+
+def _links(groups: Sequence[Mentions], other: Sequence[Mentions]) -> Row:
+    """[links of `groups` that `other` holds too, links of `groups`]: n mentions have n - 1 links."""
+    kept = total = 0
+    for group in groups:
+        touched = [group & each for each in other if group & each]
+        parts = len(touched) + len(group) - sum(len(part) for part in touched)
+        kept, total = kept + len(group) - parts, total + len(group) - 1
+    return (kept, total)
+
+
+def muc_row(gold: Sequence[Mentions], predicted: Sequence[Mentions]) -> Row:
+    """MUC counts: [shared predicted links, predicted links, shared gold links, gold links]."""
+    return (*_links(predicted, gold), *_links(gold, predicted))
+
+
+def add_rows(rows: Iterable[Row], width: int) -> Row:
+    """The sum of rows of `width` counts each."""
+    total = [0.0] * width
+    for row in rows:
+        total = [left + right for left, right in zip(total, row, strict=True)]
+    return total
+
+
+def cluster_score(row: Row) -> Score:
+    """Precision, recall and F1 from a row (or sum of rows) of `b3_row`, `ceaf_row` or `muc_row`."""
+    precision, recall = ratio(row[0], row[1]), ratio(row[2], row[3])
+    return Score(precision, recall, ratio(2 * precision * recall, precision + recall), int(row[3]))
+
+
+def cluster_f1(row: Row) -> float:
+    """F1 of `cluster_score`."""
+    return cluster_score(row).f1
+
+
+RowOf = Callable[[Sequence[Mentions], Sequence[Mentions]], Row]
+
+
+def cluster_rows(gold: Sequence[Record], predicted: Sequence[Record], row: RowOf) -> list[Row]:
+    """One row per article; the sequences are aligned, as in `metrics.article_units`."""
+    return [
+        row(list(clusters_of(left).values()), list(clusters_of(right).values()))
+        for left, right in zip(gold, predicted, strict=True)
+    ]
+
+
+def cluster_scores(gold: Sequence[Record], predicted: Sequence[Record]) -> ClusterScores:
+    """The CoNLL scores over all articles: counts are summed, then divided, as the CoNLL scorer does."""
+    b3, ceaf, muc = (
+        cluster_score(add_rows(cluster_rows(gold, predicted, row), 4)) for row in (b3_row, ceaf_row, muc_row)
+    )
+    return ClusterScores(b3, ceaf, muc, (b3.f1 + ceaf.f1 + muc.f1) / 3)
+
+
+def _overlap(left: Sequence[Entity], right: Sequence[Entity]) -> float:
+    """Sum over mention pairs of shared over joint characters, pairs below `_SAME_MENTION` left out."""
+    total = 0.0
+    for one in left:
+        for other in right:
+            shared = min(one.end, other.end) - max(one.start, other.start)
+            joint = max(one.end, other.end) - min(one.start, other.start)
+            if shared > 0 and shared / joint >= _SAME_MENTION:
+                total += shared / joint
+    return total
+
+
+def align_clusters(gold: Record, predicted: Record) -> dict[str, str]:
+    """Gold cluster id to predicted cluster id, one to one, with the greatest mention overlap in all.
+
+    The two records are of the same text; clusters that overlap with none are left out.
+    """
+    left, right = _members(gold), _members(predicted)
+    if not left or not right:
+        return {}
+    names, others = list(left), list(right)
+    weights = np.array([[_overlap(left[name], right[other]) for other in others] for name in names])
+    pairs = zip(*linear_sum_assignment(weights, maximize=True), strict=True)
+    return {names[row]: others[column] for row, column in pairs if weights[row, column] > 0}
+
+
+def _members(record: Record) -> dict[str, list[Entity]]:
+    groups: dict[str, list[Entity]] = {}
+    for entity in record.entities:
+        if entity.cluster is not None:
+            groups.setdefault(entity.cluster, []).append(entity)
+    return groups
+
+
+def stance_pairs(gold: Record, predicted: Record) -> list[StancePair]:
+    """The author's stances of two records of one text, over the union of their (target, scope) keys."""
+    alignment = align_clusters(gold, predicted)
+    back = {other: name for name, other in alignment.items()}
+    left = {(each.target, each.scope): each.label for each in _author(gold)}
+    right: dict[tuple[str, Scope], StanceLabel] = {}
+    alone: list[StancePair] = []
+    for each in _author(predicted):
+        target = back.get(each.target)
+        if target is not None and (target, each.scope) in left:
+            right[target, each.scope] = each.label
+        else:
+            alone.append(StancePair(target, each.target, each.scope, None, each.label))
+    pairs = [
+        StancePair(target, alignment.get(target), scope, label, right.get((target, scope)))
+        for (target, scope), label in left.items()
+    ]
+    return pairs + alone
+
+
+def _author(record: Record) -> list[Stance]:
+    return [stance for stance in record.stances if stance.holder == "author"]
+
+
+def confusion(pairs: Iterable[StancePair]) -> Row:
+    """Row-major gold x predicted counts over `labels.STANCES` ([9]); a missing record counts as `none`."""
+    cells = [0] * len(STANCES) ** 2
+    for pair in pairs:
+        row, column = (STANCES.index(label or "none") for label in (pair.gold, pair.predicted))
+        cells[row * len(STANCES) + column] += 1
+    return cells
+
+
+def stance_f1(cells: Row) -> float:
+    """Mean F1 of `favor` and `against`, the score of SemEval-2016 task 6, from `confusion` cells.
+
+    A side that neither version has is left out of the mean: in a small set or a resample it would count as 0.
+    """
+    size = len(STANCES)
+    found = []
+    for index in (STANCES.index("favor"), STANCES.index("against")):
+        either = sum(cells[index * size : (index + 1) * size]) + sum(cells[index::size])
+        if either:
+            found.append(2 * cells[index * size + index] / either)
+    return ratio(sum(found), len(found))
+
+
+def stance_accuracy(cells: Row) -> float:
+    """Share of equal labels, from `confusion` cells."""
+    return ratio(sum(cells[:: len(STANCES) + 1]), sum(cells))
+
+
+def kappa(cells: Row) -> float:
+    """Cohen's kappa from `confusion` cells; 1.0 where both versions use one and the same label throughout."""
+    size, total = len(STANCES), sum(cells)
+    if not total:
+        return 0.0
+    chance = sum(sum(cells[i * size : (i + 1) * size]) * sum(cells[i::size]) for i in range(size)) / total**2
+    observed = stance_accuracy(cells)
+    return 1.0 if chance == 1 else (observed - chance) / (1 - chance)

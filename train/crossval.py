@@ -1,0 +1,275 @@
+"""Leave-one-article-out: the honest figure for a handful of annotated articles, with two floors from the same folds.
+
+Each fold trains on all sources less one article and predicts that article; scores are taken over all folds together,
+once per seed, with a bootstrap over passages. Stance is asked for the gold targets and passages, so the figure is the
+stance head's own and not clustering's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from rasid.config import dump_config
+from rasid.errors import ConfigError
+from rasid.labels import STANCES
+from rasid.metrics import Estimate, SpanScores, Unit, bootstrap, outermost, seen_scores, span_estimate, span_scores, split_unit
+from rasid.model import Loaded
+from rasid.normalizer import normalise
+from rasid.records import Entity
+from rasid.scoring import Pair, pair_probs
+from rasid.text import Span, passages
+
+from .config import RunConfig, Source
+from .evaluation import predict_entities, score_labels
+from .finetune import fit
+from .floors import StanceFloors, SurfaceDictionary
+from .sources import Article, GoldPair, GoldText, Typed, annotated_articles, read_pairs, read_texts
+
+SIDES = ("favor", "against")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A stance question of one fold: passage or article scope, gold label, and each system's answer."""
+
+    scope: str
+    gold: str
+    answers: dict[str, str]
+
+
+@dataclass
+class Fold:
+    """One held-out article: entities of each system, and stance answers."""
+
+    article: Article
+    entities: dict[str, list[Typed]] = field(default_factory=dict)
+    seen: frozenset[str] = frozenset()
+    stances: list[Judged] = field(default_factory=list)
+
+
+def _annotation_sources(config: RunConfig, reader: str) -> list[Source]:
+    return [source for source in config.sources.values() if source.reader == reader]
+
+
+def _without(config: RunConfig, doc: str, seed: int) -> RunConfig:
+    """The config of a fold: `doc` taken out of every annotations source, another seed, nothing scored on the way."""
+    sources = {
+        name: source.model_copy(update={"without": (*source.without, doc)})
+        if source.reader in ("annotations", "annotated-stances")
+        else source
+        for name, source in config.sources.items()
+    }
+    training = config.training | {"seed": seed, "save_strategy": "no"}
+    return config.model_copy(update={"sources": sources, "training": training, "evaluation": {}})
+
+
+def _entity_part(fold: Fold, config: RunConfig, loaded: Loaded, head: str) -> None:
+    text = fold.article.text
+    training: list[GoldText] = [g for s in _annotation_sources(config, "annotations") for g in read_texts(s)]
+    fold.seen = frozenset(e.span.of(g.text) for g in training for e in g.entities)
+    fold.entities["model"] = predict_entities(loaded, head, [text])[0]
+    fold.entities["dictionary"] = SurfaceDictionary.learn(training).find(text, nested=True)
+    fold.entities["majority"] = []  # every word's commonest label is Outside
+
+
+def article_label(probabilities: Sequence[Sequence[float]]) -> str:
+    """The article's stance from its passages': the class with the highest mean probability."""
+    return STANCES[int(np.mean(probabilities, axis=0).argmax())]
+
+
+def _stance_part(fold: Fold, config: RunConfig, loaded: Loaded, head: str) -> None:
+    training: list[GoldPair] = [
+        g for s in _annotation_sources(config, "annotated-stances") for g in read_pairs(s, STANCES)
+    ]
+    floors = StanceFloors.learn(training)
+    record, text = fold.article.record, fold.article.text
+    names = {cluster.id: cluster.name for cluster in record.clusters}
+    own = [stance for stance in record.stances if stance.holder == "author"]
+    asked = [stance for stance in own if stance.scope != "article"]
+    pairs = [Pair(names[s.target], Span(*s.scope).of(text)) for s in asked if s.scope != "article"]
+    probabilities = pair_probs(loaded, head, pairs)
+    by_target: dict[str, list[Sequence[float]]] = {}
+    for stance, row in zip(asked, probabilities, strict=True):
+        by_target.setdefault(stance.target, []).append(row.tolist())
+        fold.stances.append(_judged("passage", stance.label, STANCES[int(row.argmax())], floors, names[stance.target]))
+    for stance in own:
+        if stance.scope == "article" and stance.target in by_target:
+            answer = article_label(by_target[stance.target])
+            fold.stances.append(_judged("article", stance.label, answer, floors, names[stance.target]))
+
+
+def _judged(scope: str, gold: str, answer: str, floors: StanceFloors, name: str) -> Judged:
+    answers = {"model": answer, "majority": floors.majority, "dictionary": floors.of_target(name)}
+    return Judged(scope, gold, answers)
+
+
+def run_fold(config: RunConfig, article: Article, seed: int) -> Fold:
+    """Trains without `article` and answers for it."""
+    cv = config.cross_validation
+    if cv is None:
+        raise ConfigError("cross_validation: missing")
+    own = _without(config, article.record.doc, seed)
+    loaded = fit(own, config.output / f"fold-{article.record.doc}-{seed}").loaded
+    fold = Fold(article)
+    _entity_part(fold, own, loaded, cv.entities)
+    if cv.stances:
+        _stance_part(fold, own, loaded, cv.stances)
+    return fold
+
+
+def _as_entities(spans: Sequence[Typed], text: str) -> tuple[Entity, ...]:
+    return tuple(
+        Entity(id=f"T{n}", type=s.type, start=s.span.start, end=s.span.end, surface=s.span.of(text))
+        for n, s in enumerate(spans, 1)
+    )
+
+
+def units_of(folds: Sequence[Fold], system: str, view: Callable[[tuple[Entity, ...]], tuple[Entity, ...]]) -> list[Unit]:
+    """Gold and predicted entities of every passage of every fold, the rows of the bootstrap."""
+    units: list[Unit] = []
+    for fold in folds:
+        text = fold.article.text
+        whole = Unit(view(fold.article.record.entities), view(_as_entities(fold.entities[system], text)))
+        units += split_unit(whole, passages(text))
+    return units
+
+
+def _nested(entities: tuple[Entity, ...]) -> tuple[Entity, ...]:
+    return entities
+
+
+@dataclass(frozen=True)
+class SystemScores:
+    """One system's scores over all folds of one seed."""
+
+    nested: SpanScores
+    outermost: SpanScores
+    nested_interval: Estimate
+    outermost_interval: Estimate
+    seen_f1: float
+    unseen_f1: float
+    stance: dict[str, dict[str, float]]
+    stance_intervals: dict[str, Estimate]
+
+
+def _stance_interval(rows: Sequence[Judged], system: str) -> Estimate:
+    counts = [
+        [
+            float(value)
+            for side in SIDES
+            for value in (row.gold == side, row.answers[system] == side, row.gold == row.answers[system] == side)
+        ]
+        for row in rows
+    ]
+
+    def macro(row: Sequence[float]) -> float:
+        f1s = [2 * row[i + 2] / (row[i] + row[i + 1]) if row[i] + row[i + 1] else 0.0 for i in (0, 3)]
+        return sum(f1s) / 2
+
+    return bootstrap(counts, macro)
+
+
+def score_system(folds: Sequence[Fold], system: str) -> SystemScores:
+    """Entity and stance scores of a system over the folds of one seed."""
+    nested, outer = units_of(folds, system, _nested), units_of(folds, system, outermost)
+    seen = [seen_scores(units_of([fold], system, _nested), _surfaces(fold)) for fold in folds]
+    stance, intervals = {}, {}
+    for scope in ("passage", "article"):
+        rows = [judged for fold in folds for judged in fold.stances if judged.scope == scope]
+        if rows:
+            stance[scope] = score_labels([r.gold for r in rows], [r.answers[system] for r in rows], SIDES)
+            intervals[scope] = _stance_interval(rows, system)
+    weight = [s.seen.support for s in seen], [s.unseen.support for s in seen]
+    return SystemScores(
+        nested=span_scores(nested),
+        outermost=span_scores(outer),
+        nested_interval=span_estimate(nested),
+        outermost_interval=span_estimate(outer),
+        seen_f1=float(np.average([s.seen.f1 for s in seen], weights=weight[0])) if sum(weight[0]) else 0.0,
+        unseen_f1=float(np.average([s.unseen.f1 for s in seen], weights=weight[1])) if sum(weight[1]) else 0.0,
+        stance=stance,
+        stance_intervals=intervals,
+    )
+
+
+def _surfaces(fold: Fold) -> frozenset[str]:
+    return fold.seen | frozenset(
+        e.surface for e in fold.article.record.entities if normalise(e.surface) in {normalise(s) for s in fold.seen}
+    )
+
+
+def _headline(scores: SystemScores) -> dict[str, float]:
+    rows = {
+        "entities_outermost_f1": scores.outermost.micro.f1,
+        "entities_nested_f1": scores.nested.micro.f1,
+        "entities_seen_f1": scores.seen_f1,
+        "entities_unseen_f1": scores.unseen_f1,
+    }
+    for scope, values in scores.stance.items():
+        rows |= {f"stance_{scope}_{key}": value for key, value in values.items()}
+    return rows
+
+
+def summary(by_seed: dict[int, dict[str, SystemScores]]) -> str:
+    """A Markdown table: mean over seeds and sample standard deviation, the model beside its floors."""
+    systems = list(next(iter(by_seed.values())))
+    lines = ["| measure | " + " | ".join(systems) + " |", "|---|" + "---|" * len(systems)]
+    for name in _headline(next(iter(by_seed.values()))["model"]):
+        cells = []
+        for system in systems:
+            values = [_headline(scores[system]).get(name, 0.0) for scores in by_seed.values()]
+            spread = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 and np.ptp(values) else ""
+            cells.append(f"{np.mean(values):.3f}{spread}")
+        lines.append(f"| {name.replace('_', ' ')} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def intervals(scores: SystemScores) -> str:
+    """One line per headline figure: value and 95 % bootstrap interval over passages."""
+    rows = {"outermost": scores.outermost_interval, "nested": scores.nested_interval}
+    rows |= {f"stance per {scope}": value for scope, value in scores.stance_intervals.items()}
+    return "\n".join(f"{name}: {e.value:.3f} [{e.low:.3f}, {e.high:.3f}]" for name, e in rows.items())
+
+
+def verdict(by_seed: dict[int, dict[str, SystemScores]]) -> str:
+    """Says plainly for each measure whether the model's mean is above both floors."""
+    lines = []
+    for name in ("entities_outermost_f1", "entities_nested_f1", "stance_passage_macro_f1", "stance_article_macro_f1"):
+        means = {
+            system: float(np.mean([_headline(scores[system]).get(name, 0.0) for scores in by_seed.values()]))
+            for system in ("model", "majority", "dictionary")
+        }
+        above = means["model"] > max(means["majority"], means["dictionary"])
+        lines.append(f"{name}: the model is {'above' if above else 'NOT above'} both floors")
+    return "\n".join(lines)
+
+
+def run_cross_validation(config: RunConfig) -> int:
+    """Runs all folds and seeds, prints the tables, and writes them to the run folder."""
+    cv = config.cross_validation
+    articles = [a for source in _annotation_sources(config, "annotations")[:1] for a in annotated_articles(source)]
+    if cv is None or len(articles) < 2:
+        raise ConfigError("cross_validation needs an annotations source with at least two articles")
+    config.output.mkdir(parents=True, exist_ok=True)
+    dump_config(config, config.output / "run.yaml")
+    by_seed: dict[int, dict[str, SystemScores]] = {}
+    for seed in cv.seeds:
+        folds = [run_fold(config, article, seed) for article in articles]
+        systems = ("model", "majority", "dictionary")
+        by_seed[seed] = {system: score_system(folds, system) for system in systems}
+        print(f"seed {seed}\n{intervals(by_seed[seed]['model'])}", flush=True)
+    text = f"{summary(by_seed)}\n\n{verdict(by_seed)}\n"
+    print(text)
+    _write(config.output, by_seed, text)
+    return 0
+
+
+def _write(output: Path, by_seed: dict[int, dict[str, SystemScores]], text: str) -> None:
+    tree = {seed: {name: asdict(scores) for name, scores in systems.items()} for seed, systems in by_seed.items()}
+    (output / "report.json").write_text(json.dumps(tree, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (output / "report.md").write_text(text, encoding="utf-8")

@@ -1,0 +1,97 @@
+"""Scores a model on gold texts and pairs while it trains and when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rasid.decode import spans
+from rasid.metrics import conll_scores
+from rasid.model import Loaded
+from rasid.scoring import Pair, pair_probs, word_log_probs
+from rasid.text import Span, words
+
+from .sources import GoldPair, GoldText, Typed
+
+
+def predict_entities(loaded: Loaded, head: str, texts: Sequence[str]) -> list[list[Typed]]:
+    """Typed spans of each text, as offsets."""
+    inventory = loaded.model.config.named_heads[head].inventory
+    cuts = [words(text) for text in texts]
+    scores = word_log_probs(loaded, head, [[w.of(t) for w in cut] for cut, t in zip(cuts, texts, strict=True)])
+    return [
+        [
+            Typed(Span(cut[s.start].start, cut[s.end - 1].end), inventory.types[s.type])
+            for s in spans(log_probs, inventory)
+        ]
+        for cut, log_probs in zip(cuts, scores, strict=True)
+    ]
+
+
+def token_tags(tokens: Sequence[Span], entities: Sequence[Typed]) -> list[str]:
+    """IOB2 tags of a corpus's own tokens from flat spans: a token belongs to the first span that overlaps it."""
+    tags = ["O"] * len(tokens)
+    for entity in sorted(entities, key=lambda e: (e.span.start, -e.span.end)):
+        inside = [i for i, token in enumerate(tokens) if token.overlaps(entity.span) and tags[i] == "O"]
+        for place, i in enumerate(inside):
+            tags[i] = ("I-" if place else "B-") + entity.type
+    return tags
+
+
+def f1(gold: int, predicted: int, right: int) -> float:
+    return 2 * right / (gold + predicted) if gold + predicted else 0.0
+
+
+def span_f1(gold: Sequence[Sequence[Typed]], predicted: Sequence[Sequence[Typed]]) -> float:
+    """Strict micro-F1 over (span, type), nested spans included."""
+    right = sum(len(set(g) & set(p)) for g, p in zip(gold, predicted, strict=True))
+    return f1(sum(len(set(g)) for g in gold), sum(len(set(p)) for p in predicted), right)
+
+
+def score_texts(loaded: Loaded, head: str, gold: Sequence[GoldText]) -> dict[str, float]:
+    """Scores of a `tokens` head: strict and lenient seqeval F1 for flat tokenised data, strict span F1 otherwise."""
+    predicted = predict_entities(loaded, head, [g.text for g in gold])
+    if loaded.model.config.named_heads[head].nested or any(g.tokens is None for g in gold):
+        return {"span_f1": span_f1([to_words(g) for g in gold], predicted)}
+    tokens = [g.tokens or () for g in gold]
+    scores = conll_scores(
+        [token_tags(t, g.entities) for t, g in zip(tokens, gold, strict=True)],
+        [token_tags(t, p) for t, p in zip(tokens, predicted, strict=True)],
+    )
+    return {"strict_f1": scores.strict.f1, "lenient_f1": scores.lenient.f1}
+
+
+def to_words(gold: GoldText) -> list[Typed]:
+    """Gold spans with punctuation trimmed at both ends, the way predictions are cut."""
+    from .features import covered
+
+    cut = words(gold.text)
+    found = []
+    for entity in gold.entities:
+        place = covered(entity.span, cut, gold.text)
+        if len(place):
+            found.append(Typed(Span(cut[place.start].start, cut[place.stop - 1].end), entity.type))
+    return found
+
+
+def predict_pairs(loaded: Loaded, head: str, pairs: Sequence[Pair]) -> list[str]:
+    labels = loaded.model.config.named_heads[head].labels
+    return [labels[i] for i in pair_probs(loaded, head, pairs).argmax(axis=1)] if pairs else []
+
+
+def score_labels(gold: Sequence[str], predicted: Sequence[str], sides: Sequence[str]) -> dict[str, float]:
+    """Macro-F1 over `sides` (favor and against, as in SemEval-2016 task 6) and accuracy."""
+    per_side = [
+        f1(gold.count(side), predicted.count(side), sum(g == p == side for g, p in zip(gold, predicted, strict=True)))
+        for side in sides
+    ]
+    right = sum(g == p for g, p in zip(gold, predicted, strict=True))
+    return {"macro_f1": float(np.mean(per_side)), "accuracy": right / max(1, len(gold))}
+
+
+def score_pairs(loaded: Loaded, head: str, gold: Sequence[GoldPair]) -> dict[str, float]:
+    """Scores of a `pair` head over its classes other than `none`."""
+    predicted = predict_pairs(loaded, head, [g.pair for g in gold])
+    sides = [label for label in loaded.model.config.named_heads[head].labels if label != "none"]
+    return score_labels([g.label for g in gold], predicted, sides)

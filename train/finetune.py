@@ -1,0 +1,319 @@
+"""Fine-tunes one encoder with its heads on all sources of a run config, through transformers' own Trainer.
+
+The run folder holds the resolved config, the checkpoints (a killed run goes on with `--resume`), the log and metrics,
+and the finished model folder. Loss: cross entropy over BIO labels summed over types and averaged over words, or over
+classes averaged over pairs; a batch belongs to one head.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from transformers import PreTrainedTokenizerFast, Trainer, TrainingArguments
+
+from rasid.config import dump_config
+from rasid.errors import ConfigError, ModelError
+from rasid.labels import INVENTORIES
+from rasid.model import (
+    Head,
+    Loaded,
+    RasidModel,
+    find_model,
+    load_tokenizer,
+    new_model,
+    revision_of,
+    shipped_models,
+)
+
+from .batching import BatchSampler, Collator, Rows
+from .config import RunConfig, Source, load_run_config
+from .evaluation import score_pairs, score_texts
+from .features import Row, pair_rows, text_rows
+from .masking import IGNORED
+from .sources import GoldPair, GoldText, mapped, read_pairs, read_texts
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything a run learns from: rows of all sources with their repeats, and the heads they feed."""
+
+    rows: list[Row]
+    repeats: list[float]
+    heads: dict[str, Head]
+
+
+def loss_of(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy; BIO logits (B, W, T, 3) are summed over types and averaged over the words that have labels."""
+    if logits.ndim == 2:
+        return F.cross_entropy(logits, labels)
+    total = F.cross_entropy(logits.reshape(-1, logits.shape[-1]), labels.reshape(-1), ignore_index=IGNORED, reduction="sum")
+    return total / (labels != IGNORED).any(dim=-1).sum().clamp(min=1)
+
+
+class MultiTaskTrainer(Trainer):
+    """Trainer with batches of one head each, heads on a learning rate of their own, and our scores at evaluation."""
+
+    def __init__(self, config: RunConfig, sampler: BatchSampler, exams: dict[str, Exam], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._config = config
+        self._sampler = sampler
+        self._exams = exams
+
+    def get_train_dataloader(self) -> DataLoader[Row]:
+        loader: DataLoader[Row] = DataLoader(
+            self.train_dataset, batch_sampler=self._sampler, collate_fn=self.data_collator
+        )
+        return loader if self.args.world_size == 1 else self.accelerator.prepare(loader)
+
+    def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Tensor:
+        labels = inputs.pop("labels")
+        return loss_of(model(**inputs).float(), labels)
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        if self.optimizer is None:
+            groups = parameter_groups(self.model, self.args.learning_rate, self._config)
+            decay, betas = self.args.weight_decay, (self.args.adam_beta1, self.args.adam_beta2)
+            self.optimizer = torch.optim.AdamW(groups, lr=self.args.learning_rate, weight_decay=decay, betas=betas)
+        return self.optimizer
+
+    def evaluate(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> dict[str, float]:
+        loaded = Loaded(self.model, self.processing_class, "training", "")
+        self.model.eval()
+        metrics = {
+            f"{metric_key_prefix}_{name}_{key}": value
+            for name, exam in self._exams.items()
+            for key, value in exam.score(loaded).items()
+        }
+        self.model.train()
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+
+@dataclass(frozen=True)
+class Exam:
+    """A held-out set for one head."""
+
+    head: str
+    texts: Sequence[GoldText] = ()
+    pairs: Sequence[GoldPair] = ()
+
+    def score(self, loaded: Loaded) -> dict[str, float]:
+        if self.texts:
+            return score_texts(loaded, self.head, self.texts)
+        return score_pairs(loaded, self.head, self.pairs)
+
+
+def parameter_groups(model: RasidModel, rate: float, config: RunConfig) -> list[dict[str, Any]]:
+    """Heads learn at `head_learning_rate`; encoder layers at `rate`, times `layer_decay` for each layer below the top."""
+    layers = model.encoder.config.num_hidden_layers
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if name.startswith("heads."):
+            own = config.head_learning_rate
+        else:
+            numbers = [int(part) for part in name.split(".") if part.isdigit()]
+            depth = numbers[0] + 1 if numbers else (layers if "final" in name else 0)
+            own = rate * config.layer_decay ** (layers - depth)
+        groups.setdefault((own, parameter.ndim > 1), []).append(parameter)
+    return [
+        {"params": parameters, "lr": own} | ({} if matrix else {"weight_decay": 0.0})
+        for (own, matrix), parameters in groups.items()
+    ]
+
+
+def _labels(config: RunConfig, name: str) -> tuple[str, ...]:
+    section = config.heads[name]
+    if section.inventory is not None:
+        return INVENTORIES[section.inventory].types
+    if section.labels == "data":
+        sources = [source for source in config.sources.values() if source.head == name]
+        return tuple(sorted({e.type for s in sources for g in read_texts(s) for e in mapped(g, s).entities}))
+    return section.labels or ()
+
+
+def resolve_heads(config: RunConfig) -> dict[str, Head]:
+    """The heads with their labels; those that ask for `labels: data` are given what their sources hold."""
+    heads = {}
+    for name, section in config.heads.items():
+        nested = INVENTORIES[section.inventory].nested if section.inventory else section.nested
+        heads[name] = Head(kind=section.kind, labels=_labels(config, name), nested=nested)
+    return heads
+
+
+def gather(config: RunConfig, tokenizer: PreTrainedTokenizerFast) -> Material:
+    """Reads every source into rows."""
+    heads = resolve_heads(config)
+    rows: list[Row] = []
+    repeats: list[float] = []
+    for source in config.sources.values():
+        head = heads[source.head]
+        if head.kind == "tokens":
+            texts = read_texts(source)
+            own = text_rows(texts, source, head, tokenizer, config.window, config.overlap)
+        else:
+            own = pair_rows(read_pairs(source, head.labels), source, head, tokenizer, config.window)
+        rows += own
+        repeats += [source.repeat] * len(own)
+    if not rows:
+        raise ConfigError("sources: no training data in any of them")
+    return Material(rows, repeats, heads)
+
+
+def exam(source: Source, head: Head) -> Exam:
+    if head.kind == "pair":
+        return Exam(source.head, pairs=read_pairs(source, head.labels))
+    return Exam(source.head, texts=[mapped(gold, source) for gold in read_texts(source)])
+
+
+def training_arguments(config: RunConfig, output: Path) -> TrainingArguments:
+    """`training:` over our defaults: no reports to anyone, quiet, reproducible, bf16 where the device has it."""
+    bf16 = {"bf16": True, "fp32": False, "auto": _has_bf16()}[config.precision]
+    defaults: dict[str, Any] = {
+        "output_dir": str(output / "checkpoints"),
+        "num_train_epochs": 5,
+        "learning_rate": 5e-4,
+        "warmup_steps": 0.1,
+        "weight_decay": 0.01,
+        "lr_scheduler_type": "linear",
+        "logging_steps": 50,
+        "save_strategy": "epoch",
+        "save_total_limit": 2,
+        "eval_strategy": "epoch" if config.evaluation else "no",
+        "report_to": "none",
+        "seed": 1,
+        "bf16": bf16,
+        "use_cpu": not torch.cuda.is_available(),
+        "remove_unused_columns": False,
+        "label_names": ["labels"],
+        "dataloader_pin_memory": torch.cuda.is_available(),
+    }
+    try:
+        return TrainingArguments(**(defaults | config.training))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"training: {str(error).splitlines()[0]}") from None
+
+
+def _has_bf16() -> bool:
+    """CUDA, or a CPU with bf16 matrix units; emulated bf16 is slower than fp32."""
+    flags = Path("/proc/cpuinfo")
+    return torch.cuda.is_available() or (flags.exists() and "amx_bf16" in flags.read_text())
+
+
+def encoder_tokenizer(encoder: str) -> PreTrainedTokenizerFast:
+    """The tokenizer of an encoder given by folder, shipped name or hub id."""
+    path = Path(encoder)
+    if not path.is_dir() and encoder in shipped_models():
+        path = find_model(encoder)
+    return load_tokenizer(path)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run: the model in memory, its metrics, and seconds spent training."""
+
+    loaded: Loaded
+    metrics: dict[str, float]
+    seconds: float
+
+
+def fit(config: RunConfig, output: Path, resume: bool = False) -> Result:
+    """Trains in memory, with checkpoints under `output`; saving the finished model is `save`'s business."""
+    arguments = training_arguments(config, output)
+    torch.manual_seed(arguments.seed)
+    tokenizer = encoder_tokenizer(config.encoder)
+    material = gather(config, tokenizer)
+    model = new_model(config.encoder, material.heads, config.window, config.overlap, config.dropout)
+    exams = {name: exam(source, material.heads[source.head]) for name, source in config.evaluation.items()}
+    trainer = MultiTaskTrainer(
+        config=config,
+        sampler=BatchSampler(material.rows, material.repeats, config.batch_tokens, arguments.seed),
+        exams=exams,
+        model=model,
+        args=arguments,
+        train_dataset=Rows(material.rows),
+        eval_dataset=Rows(material.rows) if exams else None,  # unread: `evaluate` takes the exams instead
+        data_collator=Collator(int(tokenizer.pad_token_id or 0)),
+        processing_class=tokenizer,
+    )
+    begun = time.monotonic()
+    trainer.train(resume_from_checkpoint=_last_checkpoint(arguments) if resume else None)
+    seconds = time.monotonic() - begun
+    loaded = Loaded(model.eval(), tokenizer, output.name, "")
+    metrics = {f"{name}_{key}": value for name, e in exams.items() for key, value in e.score(loaded).items()}
+    return Result(loaded, metrics, seconds)
+
+
+def _last_checkpoint(arguments: TrainingArguments) -> str | None:
+    from transformers.trainer_utils import get_last_checkpoint
+
+    folder = arguments.output_dir
+    return get_last_checkpoint(folder) if folder and Path(folder).is_dir() else None
+
+
+def save(result: Result, config: RunConfig, output: Path) -> None:
+    """Writes the model folder (heads with `ship: false` dropped, fp16 when `half`), the metrics and the config."""
+    model = result.loaded.model
+    shipped = {name: head for name, head in model.config.heads.items() if config.heads[name].ship}
+    model.config.heads = shipped
+    model.heads = nn.ModuleDict({name: module for name, module in model.heads.items() if name in shipped})
+    stored = model.half() if config.half else model
+    stored.save_pretrained(output)
+    result.loaded.tokenizer.save_pretrained(output)
+    model.float()
+    dump_config(config, output / "run.yaml")
+    metrics = {"metrics": result.metrics, "seconds": round(result.seconds, 1), "revision": revision_of(output)}
+    (output / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+
+
+def dry_run(config: RunConfig) -> None:
+    """Takes the whole way but the training: reads every source, builds the model, runs one batch forward and back."""
+    tokenizer = encoder_tokenizer(config.encoder)
+    material = gather(config, tokenizer)
+    model = new_model(config.encoder, material.heads, config.window, config.overlap, config.dropout)
+    sampler = BatchSampler(material.rows, material.repeats, config.batch_tokens, 1)
+    collate = Collator(int(tokenizer.pad_token_id or 0))
+    seen: set[str] = set()
+    for numbers in sampler:
+        batch = collate([material.rows[n] for n in numbers])
+        if batch["head"] not in seen:
+            seen.add(batch["head"])
+            labels = batch.pop("labels")
+            loss_of(model(**batch), labels).backward()
+    parameters = sum(p.numel() for p in model.parameters())
+    print(f"{len(material.rows)} rows, {len(sampler)} batches an epoch, {parameters / 1e6:.1f} M parameters")
+    for name, head in material.heads.items():
+        count = sum(row.head == name for row in material.rows)
+        print(f"  {name}: {head.kind}, {len(head.labels)} labels, {count} rows")
+
+
+def run_train(args: argparse.Namespace) -> int:
+    """`rasid train`: one model, or a cross-validation when the config asks for one."""
+    overrides = [*args.set, *([f"output={args.output}"] if args.output else [])]
+    config = load_run_config(args.config, overrides)
+    if args.dry_run:
+        dry_run(config)
+        return 0
+    if config.cross_validation:
+        from .crossval import run_cross_validation
+
+        return run_cross_validation(config)
+    if (config.output / "model.safetensors").exists() and args.resume:
+        raise ModelError(f"{config.output}: this run is finished; choose another --output to train again")
+    config.output.mkdir(parents=True, exist_ok=True)
+    result = fit(config, config.output, args.resume)
+    save(result, config, config.output)
+    for name, value in result.metrics.items():
+        print(f"{name} {value:.4f}")
+    print(f"model -> {config.output} ({result.seconds:.0f} s of training)")
+    return 0

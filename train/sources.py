@@ -1,0 +1,256 @@
+"""Readers of annotated data: every set becomes texts with typed spans, or pairs with a class.
+
+Token formats are turned into text by joining the tokens with single spaces, so that training sees words exactly as
+inference cuts them; the tokens' own places are kept for scoring one label per token. Nothing here knows the model.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rasid.errors import DataError, nearest
+from rasid.records import Record, read_records
+from rasid.scoring import Pair
+from rasid.text import Span
+
+from .config import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A gold span: offsets into its text, and its type."""
+
+    span: Span
+    type: str
+
+
+@dataclass(frozen=True)
+class GoldText:
+    """A text with its entities; `tokens` are the corpus's own words when it came tokenised."""
+
+    doc: str
+    text: str
+    entities: tuple[Typed, ...]
+    tokens: tuple[Span, ...] | None = None
+
+
+@dataclass(frozen=True)
+class GoldPair:
+    """A target and passage with their class; `group` is the article or claim it belongs to."""
+
+    pair: Pair
+    label: str
+    group: str
+
+
+@dataclass(frozen=True)
+class TaggedToken:
+    word: str
+    tags: tuple[str, ...]
+
+
+def _lines(path: Path) -> Iterator[str]:
+    try:
+        yield from path.read_text(encoding="utf-8").split("\n")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); is RASID_DATA set to the data folder?") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 ({error.reason} at byte {error.start})") from None
+
+
+def tagged_sentences(path: Path, separator: str | None) -> Iterator[list[TaggedToken]]:
+    """Sentences of a token-per-line file: the word, then one tag or several. Raises DataError with file:line."""
+    sentence: list[TaggedToken] = []
+    for number, line in enumerate(_lines(path), 1):
+        if not line.strip():
+            if sentence:
+                yield sentence
+            sentence = []
+            continue
+        word, *tags = line.rstrip("\r").split(separator)
+        if not tags or not all(tag == "O" or tag[:2] in ("B-", "I-") for tag in tags):
+            raise DataError(f"{path}:{number}: expected a word and IOB2 tags, got {line[:60]!r}")
+        sentence.append(TaggedToken(word, tuple(tags)))
+    if sentence:
+        yield sentence
+
+
+def spans_of(tags: list[tuple[str, ...]]) -> list[tuple[int, int, str]]:
+    """(first token, end token, type) of every span in tokens with several tags each.
+
+    The order of tags on a line says nothing. Of one type, spans that began first go on first (an I- tag continues the
+    outermost open span); a stray I- opens a span, as CoNLL's own scorer reads it.
+    """
+    open_spans: dict[str, list[int]] = {}
+    found: list[tuple[int, int, str]] = []
+    for place, labels in enumerate([*tags, ()]):
+        inside = [label[2:] for label in labels if label.startswith("I-")]
+        begun = [label[2:] for label in labels if label.startswith("B-")]
+        for kind in list(open_spans):
+            going_on = min(inside.count(kind), len(open_spans[kind]))
+            found += [(start, place, kind) for start in open_spans[kind][going_on:]]
+            open_spans[kind] = open_spans[kind][:going_on]
+        for kind in set(inside + begun):
+            starts = open_spans.setdefault(kind, [])
+            stray = max(0, inside.count(kind) - len(starts))
+            starts += [place] * (stray + begun.count(kind))
+    return sorted(set(found), key=lambda s: (s[0], -s[1], s[2]))
+
+
+def _gold_text(doc: str, sentence: list[TaggedToken]) -> GoldText:
+    tokens, position = [], 0
+    for token in sentence:
+        tokens.append(Span(position, position + len(token.word)))
+        position += len(token.word) + 1
+    entities = tuple(
+        Typed(Span(tokens[start].start, tokens[end - 1].end), kind)
+        for start, end, kind in spans_of([token.tags for token in sentence])
+    )
+    return GoldText(doc, " ".join(token.word for token in sentence), entities, tuple(tokens))
+
+
+_PROCLITICS = frozenset("وفبلكس")
+_SUFFIXES = frozenset({"ه", "ها"})
+
+
+def _is_arabic(word: str) -> bool:
+    return all("\u0621" <= letter <= "\u064a" for letter in word)
+
+
+def rejoin_clitics(sentence: list[TaggedToken]) -> list[TaggedToken]:
+    """Puts WikiFANE's split clitics back on their words: و + تقع -> وتقع, ل + السودان -> للسودان, عاصمة + ها -> عاصمتها.
+
+    A joined word takes the tags of its stem. The pronouns هم, هن and the like are left alone: alone they are words too.
+    """
+    joined: list[TaggedToken] = []
+    prefix = ""
+    for token in sentence:
+        arabic = _is_arabic(token.word)
+        if token.word in _PROCLITICS and token.tags == ("O",):
+            if prefix:
+                joined.append(TaggedToken(prefix, ("O",)))
+            prefix = token.word
+        elif token.word in _SUFFIXES and not prefix and joined and _is_arabic(joined[-1].word):
+            stem = joined[-1].word
+            stem = stem[:-1] + "ت" if stem.endswith("ة") else stem
+            joined[-1] = TaggedToken(stem + token.word, joined[-1].tags)
+        elif prefix and arabic:
+            word = "لل" + token.word[2:] if prefix == "ل" and token.word.startswith("ال") else prefix + token.word
+            joined.append(TaggedToken(word, token.tags))
+            prefix = ""
+        else:
+            joined += [TaggedToken(prefix, ("O",))] if prefix else []
+            joined.append(token)
+            prefix = ""
+    return [*joined, TaggedToken(prefix, ("O",))] if prefix else joined
+
+
+def _conll(source: Source) -> Iterator[GoldText]:
+    for number, sentence in enumerate(tagged_sentences(source.path, "\t")):
+        if source.blocks is None or source.blocks.is_dev(number) == (source.part == "dev"):
+            yield _gold_text(f"{source.path.stem}:{number}", sentence)
+
+
+def _wojood(source: Source) -> Iterator[GoldText]:
+    for number, sentence in enumerate(tagged_sentences(source.path, None)):
+        yield _gold_text(f"{source.path.stem}:{number}", sentence)
+
+
+def _wikifane(source: Source) -> Iterator[GoldText]:
+    for number, sentence in enumerate(tagged_sentences(source.path, "\t")):
+        yield _gold_text(f"{source.path.stem}:{number}", rejoin_clitics(sentence))
+
+
+@dataclass(frozen=True)
+class Article:
+    """A gold record with its raw text."""
+
+    record: Record
+    text: str
+
+
+def annotated_articles(source: Source) -> list[Article]:
+    """The annotated articles of a source, in name order, `only` and `without` applied."""
+    texts = source.texts or source.path
+    found = []
+    for where, record in read_records(source.path):
+        if (source.only is not None and record.doc not in source.only) or record.doc in source.without:
+            continue
+        file = texts / f"{record.doc}.txt"
+        if not file.is_file():
+            raise DataError(f"{where}: no raw text {file}")
+        with file.open(encoding="utf-8", newline="") as stream:
+            found.append(Article(record, stream.read()))
+    return found
+
+
+def _annotations(source: Source) -> Iterator[GoldText]:
+    for article in annotated_articles(source):
+        entities = tuple(Typed(entity.span, entity.type) for entity in article.record.entities)
+        yield GoldText(article.record.doc, article.text, entities)
+
+
+def _annotated_stances(source: Source) -> Iterator[GoldPair]:
+    """The author's stance of every annotated passage towards every target mentioned in it."""
+    for article in annotated_articles(source):
+        names = {cluster.id: cluster.name for cluster in article.record.clusters}
+        for stance in article.record.stances:
+            if stance.scope != "article" and stance.holder == "author":
+                passage = Span(*stance.scope).of(article.text)
+                yield GoldPair(Pair(names[stance.target], passage), stance.label, article.record.doc)
+
+
+def _pairs(source: Source) -> Iterator[GoldPair]:
+    """JSONL with claim (or target), text and stance."""
+    for number, line in enumerate(_lines(source.path), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            target = row["claim"] if "claim" in row else row["target"]
+            yield GoldPair(Pair(str(target), str(row["text"])), str(row["stance"]), str(target))
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{source.path}:{number}: expected claim or target, text and stance ({error})") from None
+
+
+TEXT_READERS: dict[str, Callable[[Source], Iterator[GoldText]]] = {
+    "annotations": _annotations,
+    "conll": _conll,
+    "wojood": _wojood,
+    "wikifane": _wikifane,
+}
+PAIR_READERS: dict[str, Callable[[Source], Iterator[GoldPair]]] = {
+    "annotated-stances": _annotated_stances,
+    "pairs": _pairs,
+}
+
+
+def read_texts(source: Source) -> list[GoldText]:
+    """The texts of a source for a `tokens` head. Labels are not mapped yet: `partial` needs to see them all."""
+    if source.reader not in TEXT_READERS:
+        raise DataError(f"{source.path}: reader {source.reader!r} gives pairs; head {source.head!r} needs texts")
+    return list(TEXT_READERS[source.reader](source))
+
+
+def read_pairs(source: Source, labels: tuple[str, ...]) -> list[GoldPair]:
+    """The pairs of a source for a `pair` head, labels mapped. Raises DataError for a label that the head lacks."""
+    if source.reader not in PAIR_READERS:
+        raise DataError(f"{source.path}: reader {source.reader!r} gives texts; head {source.head!r} needs pairs")
+    found = []
+    for gold in PAIR_READERS[source.reader](source):
+        label = gold.label if source.map is None else source.map.get(gold.label, gold.label)
+        if label not in labels:
+            raise DataError(f"{source.path}: unknown label {label!r}{nearest(label, labels)}; state it under map:")
+        found.append(replace(gold, label=label))
+    return found
+
+
+def mapped(gold: GoldText, source: Source) -> GoldText:
+    """`gold` with its types renamed by the source's map, spans of unmapped types dropped."""
+    if source.map is None:
+        return gold
+    kept = (Typed(e.span, source.map[e.type]) for e in gold.entities if e.type in source.map)
+    return replace(gold, entities=tuple(kept))
