@@ -1,4 +1,5 @@
-"""`python -m rasid.infer INPUT ...`, and `python -m infer` in the checkout: the same as `rasid infer INPUT ...`."""
+"""`python -m rasid.infer INPUT ...` (in the checkout also `python -m infer`): the same as `rasid infer INPUT
+...`."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 """Alias resolution inside one article: which mentions mean the same thing, by rules.
 
-Only mentions of one type are ever joined. In order: equal names (article and spelling folded); names of a known thing
-(`lexicon.KNOWN`); apposition, `full (short)`; spelling variants; a short form to the nearest full name that holds it;
-a class noun on its own (التنظيم) to the nearest thing of that class. Values (dates, numbers, amounts) have no cluster.
-It knows nothing of models; the rules see names and places in the text, not meaning.
+Only mentions of one type are ever joined. In order: equal names (article and spelling folded); names of a
+known thing (`lexicon.KNOWN`); apposition, `full (short)`; spelling variants; a short form to the nearest
+full name that holds it; a class noun on its own (التنظيم) to the nearest thing of that class. Values (dates,
+numbers, amounts) have no cluster. It knows nothing of models; the rules see names and places in the text,
+not meaning.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ _EPITHETS = frozenset(map(key, EPITHETS))
 _OPENING = regex.compile(r"\s*[\"”»]?\s*[(\[“\"«]\s*")
 _CLOSING = regex.compile(r"\s*[)\]”\"»]")
 _WORD_BEFORE = regex.compile(r"(\p{L}[\p{L}\p{M}\u0640]*)[\s(\[“\"«]*$")
-_DASH = regex.compile(r"\s*[-–—:|]")
+_DASH = regex.compile(r"\s*[-–—|]")
+_BEFORE_PLACES = frozenset(map(key, ("في", "وفي", "مدينة", "بمدينة", "العاصمة")))
 _VARIANT_LETTERS = 5  # shorter words differ by a letter too easily
 _LONGEST_NAME = 12  # words; parts of longer names are not looked at
 # Letters that transliterations and careless spelling exchange; بولندا and هولندا must stay two.
@@ -47,7 +49,7 @@ class _Name:
     type: str
     name: str
     key: str
-    generic: str | None  # the class noun, when the mention is nothing but one (التنظيم, التنظيم المتشدد)
+    generic: str | None  # the class noun it goes by, when it is no name of its own (التنظيم, التنظيم المتشدد)
     known: Known | None
 
     @property
@@ -97,20 +99,16 @@ def resolve(text: str, mentions: Sequence[Mention]) -> Resolution:
     return _number(names, groups)
 
 
-# -- names ----------------------------------------------------------------------------------------------------------
+# -- names -----------------------------------------------------------------------------------------
 
 
-def _known_by_key() -> tuple[dict[Key, Known], dict[Key, Known], dict[Key, Known]]:
-    sure, weak, capitals = {}, {}, {}
-    for thing in KNOWN:
-        sure.update({(thing.type, bare(key(name))): thing for name in (thing.name, *thing.names)})
-        weak.update({(thing.type, bare(key(name))): thing for name in thing.weak})
-        if thing.capital:
-            capitals[(thing.type, bare(key(thing.capital)))] = thing
-    return sure, weak, capitals
+def _key_of(thing: Known, name: str) -> Key:
+    return (thing.type, bare(key(name)))
 
 
-_SURE, _WEAK_NAMES, _CAPITALS = _known_by_key()
+_SURE = {_key_of(thing, name): thing for thing in KNOWN for name in (thing.name, *thing.names)}
+_WEAK_NAMES = {_key_of(thing, name): thing for thing in KNOWN for name in thing.weak}
+_CAPITALS = {_key_of(thing, thing.capital): thing for thing in KNOWN if thing.capital}
 
 
 def _names(text: str, mentions: Sequence[Mention]) -> list[_Name | None]:
@@ -121,9 +119,7 @@ def _names(text: str, mentions: Sequence[Mention]) -> list[_Name | None]:
         used[mention.type].add(name)
         if mention.type == "PERS":
             used[mention.type].update(word for word in name.split() if len(word) >= 3)
-    return [
-        None if mention.type in VALUES else _name(text, mention, used[mention.type]) for mention in mentions
-    ]
+    return [None if mention.type in VALUES else _name(text, mention, used[mention.type]) for mention in mentions]
 
 
 def _name(text: str, mention: Mention, used: Collection[str]) -> _Name:
@@ -131,13 +127,19 @@ def _name(text: str, mention: Mention, used: Collection[str]) -> _Name:
     if mention.type == "NORP":
         name = people(name)
     name_key = bare(key(name)) or mention.surface  # a surface that normalises to nothing stands for itself
+    if mention.type == "LANGUAGE":
+        name_key = name_key.removeprefix("لغه ")
     known = _SURE.get((mention.type, name_key))
     capital = _CAPITALS.get((mention.type, name_key))
     if capital and not _is_place(text, mention, name):
         known = capital
     elif capital:
         name_key += " (place)"
-    generic = _class_noun(key(name).split()) if mention.type in _HEADED and not known else None
+    weak = _WEAK_NAMES.get((mention.type, name_key))
+    if weak:
+        generic: str | None = key(weak.heads[0])
+    else:
+        generic = _class_noun(key(name).split()) if mention.type in _HEADED and not known else None
     return _Name(mention.type, name or mention.surface, name_key, generic, known)
 
 
@@ -147,7 +149,7 @@ def _is_place(text: str, mention: Mention, name: str) -> bool:
         return True
     before = text[max(0, mention.start - 40) : mention.start]
     word = _WORD_BEFORE.search(before)
-    if word and key(word[1]) in {"في", "مدينه", "بمدينه", "العاصمه"}:
+    if word and key(word[1]) in _BEFORE_PLACES:
         return True
     opens_line = not before.split("\n")[-1].strip() or before.rstrip()[-1:] in ("-", "–", "—", "|")
     return opens_line and bool(_DASH.match(text, mention.end))
@@ -161,7 +163,7 @@ def _class_noun(words: Sequence[str]) -> str | None:
     return noun if noun in CLASS_KEYS and all(word in _EPITHETS for word in words[1:]) else None
 
 
-# -- joining --------------------------------------------------------------------------------------------------------
+# -- joining ---------------------------------------------------------------------------------------
 
 
 def _join_equal(names: Sequence[_Name | None], groups: _Groups, shorts: Collection[Key]) -> None:
@@ -172,6 +174,8 @@ def _join_equal(names: Sequence[_Name | None], groups: _Groups, shorts: Collecti
             equal[name.known].append(number)
         elif name and not name.generic and name.identity not in shorts:
             equal[name.identity].append(number)
+            # A space lost in the text or put into it: ديرالزور is دير الزور.
+            equal[(name.type, "glued", key(name.name).replace(" ", ""))].append(number)
     for numbers in equal.values():
         groups.join_all(numbers)
 
@@ -189,8 +193,8 @@ def _join_apposed(text: str, mentions: Sequence[Mention], names: Sequence[_Name 
 
 
 def _parts(name: _Name) -> Iterator[str]:
-    """Keys of the shorter names that a full name allows: of a person any run of words, of others a beginning, with or
-    without the class noun (شبكة الميزان الإخبارية: الميزان)."""
+    """Keys of the shorter names that a full name allows: of a person any run of words, of others a
+    beginning, with or without the class noun (شبكة الميزان الإخبارية: الميزان)."""
     words = name.key.split()
     if name.type in _PARTLESS or name.generic or not 2 <= len(words) <= _LONGEST_NAME:
         return
@@ -198,15 +202,16 @@ def _parts(name: _Name) -> Iterator[str]:
         ends = ((i, j) for i in range(len(words)) for j in range(i + 1, len(words) + 1) if j - i < len(words))
         yield from (" ".join(words[i:j]) for i, j in ends)
         return
-    yield from (" ".join(words[:end]) for end in range(1, len(words)) if end > 1 or words[0] not in CLASS_KEYS)
-    if words[0] in CLASS_KEYS:
+    classed = words[0] in CLASS_KEYS
+    if name.type != "LOC":  # شرق سوريا is not what الشرق alone means
+        yield from (" ".join(words[:end]) for end in range(2 if classed else 1, len(words)))
+    if classed:
         yield from (" ".join(words[1:end]) for end in range(2, len(words) + 1))
 
 
 def _short_keys(names: Sequence[_Name | None]) -> set[Key]:
     """Identities in use that are part of a longer name in use."""
-    full = {name.identity: name for name in names if name and not name.known}
-    full |= {name.identity: name for name in names if name and name.known}
+    full = {name.identity: name for name in names if name}
     offered = {(name.type, part) for name in full.values() for part in _parts(name)}
     return {identity for identity, name in full.items() if identity in offered and not name.known}
 
@@ -218,7 +223,8 @@ def _join_shorts(names: Sequence[_Name | None], groups: _Groups, shorts: Collect
 
 
 def _join_generic(text: str, mentions: Sequence[Mention], names: Sequence[_Name | None], groups: _Groups) -> None:
-    """Joins class nouns on their own to the nearest thing of that class; what finds none keeps to its like."""
+    """Joins class nouns on their own to the nearest thing of that class; what finds none keeps to its
+    like."""
     classes: dict[int, set[Key]] = defaultdict(set)
     for number, name in enumerate(names):
         if name and not name.generic and name.type in _HEADED:
@@ -236,7 +242,8 @@ def _join_generic(text: str, mentions: Sequence[Mention], names: Sequence[_Name 
 
 
 def _classes(text: str, mention: Mention, name: _Name) -> Iterator[str]:
-    """Class nouns that may stand for a thing: its name's first word, the word before it, those of a known thing."""
+    """Class nouns that may stand for a thing: its name's first word, the word before it, those of a known
+    thing."""
     first = name.key.split()[0]
     if first in CLASS_KEYS:
         yield first
@@ -249,9 +256,7 @@ def _classes(text: str, mention: Mention, name: _Name) -> Iterator[str]:
         yield from map(key, name.known.heads)
 
 
-def _join_nearest(
-    groups: _Groups, seeks: Sequence[Collection[Key]], offers: Sequence[Collection[Key]]
-) -> list[int]:
+def _join_nearest(groups: _Groups, seeks: Sequence[Collection[Key]], offers: Sequence[Collection[Key]]) -> list[int]:
     """Joins each seeker to the nearest offer before it, or failing that after it; returns who found none."""
     waiting = _sweep(groups, range(len(seeks)), seeks, offers)
     lost = set(waiting)
@@ -275,7 +280,7 @@ def _sweep(
     return lost
 
 
-# -- spelling -------------------------------------------------------------------------------------------------------
+# -- spelling --------------------------------------------------------------------------------------
 
 
 def _join_variants(names: Sequence[_Name | None], groups: _Groups, shorts: Collection[Key]) -> None:
@@ -294,7 +299,8 @@ def _join_variants(names: Sequence[_Name | None], groups: _Groups, shorts: Colle
 
 
 def _signatures(entity_type: str, name: str) -> Iterator[tuple[object, ...]]:
-    """What names one edit apart share: the name with one letter of one long word deleted, or none (Garbe's SymSpell)."""
+    """What names one edit apart share: the name with one letter of one long word deleted, or none (Garbe's
+    SymSpell)."""
     words = name.split()
     if entity_type == "PERS" and len(words) < 2:
         return  # سلمان and سليمان are two men, unless the rest of the name agrees
@@ -314,7 +320,8 @@ def _is_variant(one: str, other: str) -> bool:
 def same_but_spelling(one: str, other: str) -> bool:
     """Whether two words of at least five letters differ by one edit of spelling.
 
-    That is two neighbours swapped, a weak letter more or less, or one letter in place of one it is often confused with.
+    That is two neighbours swapped, a weak letter more or less, or one letter in place of one it is often
+    confused with.
     """
     if min(len(one), len(other)) < _VARIANT_LETTERS or not (one + other).isalpha():
         return False
@@ -330,7 +337,7 @@ def same_but_spelling(one: str, other: str) -> bool:
     return len(a) > 1 and a[:2] == b[1::-1] and a[2:] == b[2:]
 
 
-# -- result ---------------------------------------------------------------------------------------------------------
+# -- result ----------------------------------------------------------------------------------------
 
 
 def _number(names: Sequence[_Name | None], groups: _Groups) -> Resolution:
@@ -345,12 +352,16 @@ def _number(names: Sequence[_Name | None], groups: _Groups) -> Resolution:
 
 
 def _fullest(group: Sequence[_Name]) -> str:
-    """A known thing's own name, else the name of most words and letters, class nouns on their own last."""
-    known = [name.known or _WEAK_NAMES.get(name.identity) for name in group]
-    return next(
-        (thing.name for thing in known if thing),
-        max((name for name in group if not name.generic), key=_fullness, default=group[0]).name,
-    )
+    """A known thing's own name, else the name of most words and letters; class nouns on their own come
+    last."""
+    known = next((name.known for name in group if name.known), None)
+    if known:
+        return known.name
+    proper = [name for name in group if not name.generic]
+    if proper:
+        return max(proper, key=_fullness).name
+    weak = next((_WEAK_NAMES[name.identity] for name in group if name.identity in _WEAK_NAMES), None)
+    return weak.name if weak else max(group, key=_fullness).name
 
 
 def _fullness(name: _Name) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """Bytes to text, strictly UTF-8, and a reader's guess at what the bytes are when they are not.
 
-Nothing is repaired: an offset must point into the very text that the user has. It knows nothing of files or articles.
+Nothing is repaired: an offset must point into the very text that the user has. It knows nothing of files or
+articles.
 """
 
 from __future__ import annotations
@@ -47,11 +48,13 @@ def _looks_binary(data: bytes) -> bool:
 
 
 def _is_utf16(data: bytes) -> bool:
-    """Whether every other byte is the high byte of Arabic (06) or ASCII (00) letters, nearly always."""
+    """Whether nearly every other byte is the high byte of an Arabic (06) or ASCII (00) letter, and the bytes
+    between are not."""
     sample = data[:_SAMPLE]
-    return any(
-        len(half) > 1 and sum(byte in (0, 6) for byte in half) > 0.9 * len(half)
-        for half in (sample[::2], sample[1::2])
+    halves = (sample[::2], sample[1::2])
+    return len(sample) > 1 and any(
+        sum(byte in (0, 6) for byte in high) > 0.9 * len(high) and sum(byte < 10 for byte in low) < len(low) / 2
+        for high, low in (halves, halves[::-1])
     )
 
 
@@ -69,15 +72,21 @@ def _explain(data: bytes, error: UnicodeDecodeError) -> str:
     if _is_utf16(data) or _looks_binary(data):
         return _explain_controls(data)
     where = f"byte 0x{data[place]:02x} at {place}"
-    # A few hundred bytes around the fault tell a legacy Arabic file from a single damaged byte in a UTF-8 one.
+    # A few hundred bytes around the fault tell a legacy Arabic file from a single damaged byte in a UTF-8
+    # one.
     around = data[max(0, place - 200) : place + 200]
     legacy = around.decode("cp1256", "replace")
-    if sum(byte >= 0xC0 for byte in around) and not _mostly_utf8(around) and len(_ARABIC.findall(legacy)) > len(legacy) / 3:
+    if (
+        sum(byte >= 0xC0 for byte in around)
+        and not _mostly_utf8(around)
+        and len(_ARABIC.findall(legacy)) > len(legacy) / 3
+    ):
         return f"not UTF-8: looks like CP1256, the Arabic Windows encoding ({where}); convert it to UTF-8"
     return f"not UTF-8 ({error.reason}: {where})"
 
 
 def _mostly_utf8(data: bytes) -> bool:
-    """Whether the bytes above ASCII are Arabic in UTF-8 (lead bytes D8 to DB and a continuation), most of them."""
+    """Whether the bytes above ASCII are Arabic in UTF-8 (lead bytes D8 to DB and a continuation), most of
+    them."""
     high = [byte for byte in data if byte >= 0x80]
     return sum(0x80 <= byte < 0xC0 for byte in high) > 0.4 * len(high)

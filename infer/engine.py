@@ -1,7 +1,8 @@
 """The engine: a loaded model on its device, asked for word labels and for stances, many articles at once.
 
-Batching by length under a token budget is `rasid.scoring`'s; what is added here is the choice of device, the choice of
-heads, and smaller batches when a GPU's memory is full. It knows nothing of offsets, records or files.
+Batching by length under a token budget is `rasid.scoring`'s; what is added here is the choice of device, the
+choice of heads, and smaller batches when a GPU's memory is full. It knows nothing of offsets, records or
+files.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from rasid.errors import ConfigError, ModelError, nearest
 from rasid.labels import STANCES, Inventory
-from rasid.model import Loaded, load_model
+from rasid.model import Head, Loaded, load_model
 from rasid.scoring import Pair, pair_probs, word_log_probs
 
 Floats = NDArray[np.float32]
@@ -53,7 +54,8 @@ class Engine:
 
     @property
     def inventory(self) -> Inventory:
-        return self.loaded.model.config.named_heads[self.entity_head].inventory
+        head: Head = self.loaded.model.config.named_heads[self.entity_head]
+        return head.inventory
 
     def word_scores(self, texts: Sequence[Sequence[str]]) -> list[Floats]:
         """BIO log probabilities of each text's words: one (words, types, 3) array per text."""
@@ -72,7 +74,8 @@ class Engine:
         ]
 
     def _within_memory(self, run: Callable[[int], ResultT], tokens: int) -> ResultT:
-        """`run` with a token budget that is halved for as long as the device's memory does not hold the batch."""
+        """`run` with a token budget that is halved for as long as the device's memory does not hold the
+        batch."""
         while True:
             try:
                 return run(tokens)

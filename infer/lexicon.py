@@ -1,40 +1,76 @@
-"""The small word lists that alias resolution rests on: class nouns, epithets, and things with names of their own making.
+"""The small word lists that alias resolution rests on: class nouns, epithets, and things with names of their
+own making.
 
-Plain data, in the spelling of the press; look-ups go by `rasid.normalizer.normalise`. Add to it freely: nothing else in
-the package depends on what stands here.
+Plain data, in the spelling of the press; look-ups go by `rasid.normalizer.normalise`. Add to it freely:
+nothing else in the package depends on what stands here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Nouns that say what a named thing is. One of them, definite and alone (التنظيم, القرية), stands for a thing named
-# before; indefinite before a name (تنظيم داعش, قرية الباغوز) it is part of the name's long form.
-CLASS_NOUNS = tuple(
+
+def _words(*rows: str) -> tuple[str, ...]:
+    return tuple(word for row in rows for word in row.split())
+
+
+# Nouns that say what a named thing is. One of them, definite and alone (التنظيم, القرية), stands for a thing
+# named before; indefinite before a name (تنظيم داعش, قرية الباغوز) it is part of the name's long form.
+CLASS_NOUNS = _words(
     # bodies
-    "تنظيم حزب جماعة حركة جبهة هيئة منظمة مؤسسة جمعية شبكة مرصد مركز معهد جامعة كلية مجلس لجنة حكومة وزارة إدارة رئاسة "
-    "قيادة جيش قوات قوة وحدات وحدة شرطة كتيبة كتائب لواء ألوية فصيل فصائل فوج فرقة ميليشيا ميليشيات حشد تحالف ائتلاف "
-    "اتحاد نقابة محكمة سفارة قنصلية شركة مجموعة بنك مصرف صندوق نادي فريق منتخب صحيفة جريدة مجلة وكالة قناة إذاعة موقع "
-    "برلمان كتلة تيار رابطة مفوضية برنامج "
+    "تنظيم حزب جماعة حركة جبهة هيئة منظمة مؤسسة جمعية شبكة مرصد مركز معهد جامعة كلية مجلس لجنة حكومة وزارة",
+    "إدارة رئاسة قيادة جيش قوات قوة وحدات وحدة شرطة كتيبة كتائب لواء ألوية فصيل فصائل فوج فرقة ميليشيا",
+    "ميليشيات حشد تحالف ائتلاف اتحاد نقابة محكمة سفارة قنصلية شركة مجموعة بنك مصرف صندوق نادي فريق منتخب",
+    "صحيفة جريدة مجلة وكالة قناة إذاعة موقع برلمان كتلة تيار رابطة مفوضية برنامج",
     # places
-    "مدينة بلدة قرية محافظة ولاية إقليم قضاء ناحية مقاطعة منطقة إمارة مملكة جمهورية دولة حي "
-    "نهر بحيرة بحر خليج جبل جبال تلة وادي صحراء بادية جزيرة شبه سهل واحة مضيق قناة حدود "
-    "مخيم حقل قاعدة معبر مطار ميناء سد جسر طريق شارع ساحة ميدان جامع مسجد كنيسة مستشفى مدرسة سجن قصر مصفاة معمل سوق "
-    # events
-    "معركة حرب حملة عملية مؤتمر قمة بطولة كأس مهرجان ثورة انتفاضة مجزرة اتفاقية اتفاق".split()
+    "مدينة بلدة قرية محافظة ولاية إقليم قضاء ناحية مقاطعة منطقة إمارة مملكة جمهورية دولة حي",
+    "نهر بحيرة بحر خليج جبل جبال تلة وادي صحراء بادية جزيرة سهل واحة مضيق حدود",
+    "مخيم حقل قاعدة معبر مطار ميناء سد جسر طريق شارع ساحة ميدان جامع مسجد كنيسة مستشفى مدرسة سجن قصر مصفاة",
+    "معمل سوق",
+    # events, laws, things
+    "معركة حرب حملة عملية مؤتمر قمة بطولة كأس مهرجان ثورة انتفاضة مجزرة اتفاقية اتفاق معاهدة قانون",
+    "قرار ميثاق لغة صاروخ تطبيق",
 )
 
-# Adjectives that judge or point and name nothing: with them a class noun still stands for a thing named elsewhere.
-EPITHETS = tuple(
-    "المتشدد المتشددة المتطرف المتطرفة الإرهابي الإرهابية الدموي الدموية الجهادي الجهادية التكفيري التكفيرية الإجرامي "
-    "المسلح المسلحة المحظور المحظورة المذكور المذكورة نفسه نفسها ذاته ذاتها الصغير الصغيرة المحاصر المحاصرة المنكوب "
-    "المنكوبة".split()
+# Class nouns of settlements and districts: what is called so is a place, not a party (stance rule 1).
+SETTLEMENTS = _words("مدينة بلدة قرية محافظة قضاء ناحية حي")
+
+# Adjectives that judge or point and name nothing: with them a class noun still stands for a thing named
+# elsewhere.
+EPITHETS = _words(
+    "المتشدد المتشددة المتطرف المتطرفة الإرهابي الإرهابية الدموي الدموية الجهادي الجهادية التكفيري",
+    "التكفيرية الإجرامي الإجرامية المسلح المسلحة المحظور المحظورة المذكور المذكورة المحاصر المحاصرة",
+    "المنكوب المنكوبة الصغير الصغيرة نفسه نفسها ذاته ذاتها",
 )
 
 # Nouns that begin with lam, so that لل before the rest is not the article: للبنان is ل + لبنان.
-LAM_NAMES = ("لبنان", "ليبيا", "لندن", "لاهاي", "لاتفيا", "ليتوانيا", "لوكسمبورغ", "ليبيريا", "لوس", "ليفربول", "لشبونة")
+LAM_NAMES = (
+    "لبنان",
+    "ليبيا",
+    "لندن",
+    "لاهاي",
+    "لاتفيا",
+    "ليتوانيا",
+    "لوكسمبورغ",
+    "ليبيريا",
+    "لوس",
+    "ليفربول",
+    "لشبونة",
+)
 # Common nouns that begin with lam and take the article: لليرة is ل + الليرة.
 LAM_NOUNS = ("ليرة", "لغة", "لجنة", "لواء", "لوبي")
+
+# Countries and capitals, so that a particle before one is known for what it is without a second mention.
+COUNTRIES = _words(
+    "سوريا سورية العراق لبنان الأردن فلسطين إسرائيل مصر ليبيا تونس الجزائر المغرب موريتانيا السودان",
+    "الصومال جيبوتي السعودية اليمن عمان الإمارات قطر البحرين الكويت تركيا إيران أفغانستان باكستان الهند",
+    "الصين اليابان كوريا إندونيسيا ماليزيا روسيا أوكرانيا بولندا ألمانيا فرنسا بريطانيا إيطاليا إسبانيا",
+    "البرتغال هولندا بلجيكا سويسرا النمسا السويد النرويج الدنمارك فنلندا اليونان قبرص رومانيا بلغاريا",
+    "صربيا المجر كندا أمريكا أميركا المكسيك البرازيل الأرجنتين فنزويلا كوبا كولومبيا إثيوبيا إريتريا",
+    "كينيا نيجيريا مالي تشاد النيجر أستراليا دمشق بغداد بيروت القدس غزة القاهرة طرابلس الخرطوم مقديشو",
+    "الرياض صنعاء مسقط أبوظبي دبي الدوحة المنامة أنقرة إسطنبول طهران كابول موسكو كييف برلين باريس لندن",
+    "روما مدريد بروكسل جنيف فيينا أثينا واشنطن نيويورك بكين طوكيو",
+)
 
 # Foreign names that only look like a particle with the article: كاليفورنيا is not ك + اليفورنيا.
 FOREIGN_STARTS = (
@@ -50,9 +86,9 @@ FOREIGN_STARTS = (
 class Known:
     """A thing with several names. `name` is the one its cluster bears in every article.
 
-    `names` mean it always; `weak` names only when the article names no other candidate; `capital` means it unless a
-    preposition or a dateline makes it the city; `heads` are the class nouns that may stand for it; `target` things get
-    a stance wherever they are mentioned (annotation guidelines, stance rule 1).
+    `names` mean it always; `weak` names only when the article names no other candidate; `capital` means it
+    unless a preposition or a dateline makes it the city; `heads` are the class nouns that may stand for it;
+    `target` things get a stance wherever they are mentioned (annotation guidelines, stance rule 1).
     """
 
     name: str
@@ -69,7 +105,15 @@ KNOWN = (
         "داعش",
         "ORG",
         (
-            *("تنظيم داعش", "تنظيم الدولة", "تنظيم الدولة الإسلامية", "الدولة الإسلامية", "دولة الخلافة", "ISIS", "ISIL"),
+            *(
+                "تنظيم داعش",
+                "تنظيم الدولة",
+                "تنظيم الدولة الإسلامية",
+                "الدولة الإسلامية",
+                "دولة الخلافة",
+                "ISIS",
+                "ISIL",
+            ),
             *("الدولة الإسلامية في العراق والشام", "تنظيم الدولة الإسلامية في العراق والشام", "دويلة داعش"),
         ),
         heads=("تنظيم",),
@@ -86,10 +130,15 @@ KNOWN = (
         "التحالف الدولي",
         "ORG",
         (
-            *("قوات التحالف الدولي", "التحالف الدولي ضد داعش", "التحالف الدولي لمحاربة داعش", "التحالف الأمريكي"),
+            *(
+                "قوات التحالف الدولي",
+                "التحالف الدولي ضد داعش",
+                "التحالف الدولي لمحاربة داعش",
+                "التحالف الأمريكي",
+            ),
             *("التحالف الدولي بقيادة الولايات المتحدة", "التحالف بقيادة الولايات المتحدة"),
         ),
-        weak=("التحالف", "قوات التحالف", "طائرات التحالف"),
+        weak=("التحالف", "قوات التحالف"),
         heads=("تحالف",),
         target=True,
     ),
@@ -103,6 +152,9 @@ KNOWN = (
     Known("تركيا", "GPE", ("الجمهورية التركية",), capital="أنقرة", target=True),
     Known("روسيا", "GPE", ("روسيا الاتحادية", "الاتحاد الروسي"), capital="موسكو"),
     Known("سوريا", "GPE", ("سورية", "الجمهورية العربية السورية")),
+    Known("نهر الفرات", "LOC", ("الفرات",), heads=("نهر",)),
+    Known("نهر دجلة", "LOC", ("دجلة",), heads=("نهر",)),
+    Known("نهر النيل", "LOC", ("النيل",), heads=("نهر",)),
     Known("السعودية", "GPE", ("المملكة العربية السعودية", "العربية السعودية")),
     Known("الإمارات", "GPE", ("الإمارات العربية المتحدة", "دولة الإمارات", "دولة الإمارات العربية المتحدة")),
     Known("بريطانيا", "GPE", ("المملكة المتحدة", "بريطانيا العظمى")),
@@ -116,6 +168,11 @@ KNOWN = (
     Known("وكالة الاستخبارات المركزية", "ORG", ("سي آي إيه", "وكالة المخابرات المركزية", "CIA")),
     Known("حزب العمال الكردستاني", "ORG", ("بي كا كا", "PKK"), heads=("حزب",)),
     Known("وحدات حماية الشعب", "ORG", ("وحدات حماية الشعب الكردية", "YPG"), heads=("وحدات",)),
-    Known("حماس", "ORG", ("حركة حماس", "حركة المقاومة الإسلامية", "حركة المقاومة الإسلامية حماس"), heads=("حركة",)),
+    Known(
+        "حماس",
+        "ORG",
+        ("حركة حماس", "حركة المقاومة الإسلامية", "حركة المقاومة الإسلامية حماس"),
+        heads=("حركة",),
+    ),
     Known("الحشد الشعبي", "ORG", ("هيئة الحشد الشعبي", "قوات الحشد الشعبي", "الحشد")),
 )

@@ -1,7 +1,7 @@
 """Mentions: word spans from the decoder as ranges of characters in the raw text.
 
-Punctuation at a span's ends stays out (annotation guidelines, rule 1), save the signs that make an amount what it is
-(70%, $5). It knows nothing of models or clusters.
+Punctuation at a span's ends stays out (annotation guidelines, rule 1), save the signs that make an amount
+what it is (70%, $5). It knows nothing of models or clusters.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def _stays_out(word: str) -> bool:
 def mentions(text: str, words: Sequence[Span], spans: Iterable[WordSpan], inventory: Inventory) -> list[Mention]:
     """The mentions of a text in order (start, then longer first, then the inventory's order).
 
-    Trimming is the same at every depth, so spans that did not cross still do not. A span without a letter or digit is
-    dropped.
+    Trimming is the same at every depth, so spans that did not cross still do not. A span without a letter or
+    digit is dropped.
     """
     found = []
     for span in spans:

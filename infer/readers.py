@@ -1,12 +1,13 @@
 """Readers: text files, folders, JSONL and standard input to articles, or to rejects with their reasons.
 
-Every input gives an article or a reject, so nothing is lost unsaid; no reader raises for what a file holds. Texts are
-kept character for character: offsets point into them. The module knows nothing of models.
+Every input gives an article or a reject, so nothing is lost unsaid; no reader raises for what a file holds.
+Texts are kept character for character: offsets point into them. The module knows nothing of models.
 """
 
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import sys
 import zlib
@@ -14,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import zstandard
 
@@ -32,7 +33,8 @@ _BOM = "\ufeff"
 
 @dataclass(frozen=True, slots=True)
 class Article:
-    """A text to be read: its id, unique in a job, the raw text, what else its JSON line held, and where it came from."""
+    """A text to be read: its id, unique in a job, the raw text, what else its JSON line held, and where it
+    came from."""
 
     doc: str
     text: str
@@ -64,7 +66,8 @@ def read(inputs: Sequence[str]) -> Iterator[Read]:
 
 
 def article_files(folder: Path) -> list[Path]:
-    """The files of a folder that hold articles, at any depth, in path order; hidden ones and manifest.json left out."""
+    """The files of a folder that hold articles, at any depth, in path order; hidden ones and manifest.json
+    left out."""
     return [
         path
         for path in sorted(folder.rglob("*"))
@@ -100,17 +103,11 @@ def _read_input(name: str) -> Iterator[Read]:
 
 def _open(path: Path) -> IO[bytes]:
     if path.suffix == ".gz":
-        return gzip.open(path, "rb")
+        return cast(IO[bytes], gzip.open(path, "rb"))
     if path.suffix == ".zst":
-        reader = zstandard.ZstdDecompressor().stream_reader(path.open("rb"), read_across_frames=True, closefd=True)
-        return _Lines(reader)
+        reader = zstandard.ZstdDecompressor().stream_reader(path.open("rb"), read_across_frames=True)
+        return io.BufferedReader(cast(io.RawIOBase, reader))  # gives the stream its lines
     return path.open("rb")
-
-
-def _Lines(raw: Any) -> IO[bytes]:  # noqa: N802 -- stands for io.BufferedReader, which gives a stream its lines
-    import io
-
-    return io.BufferedReader(raw)
 
 
 def _read_file(path: Path, doc: str) -> Iterator[Read]:
@@ -129,7 +126,8 @@ def _read_file(path: Path, doc: str) -> Iterator[Read]:
 
 
 def _read_stdin() -> Iterator[Read]:
-    """JSONL when the first character that is not white space opens an object, else one article of plain text."""
+    """JSONL when the first character that is not white space opens an object, else one article of plain
+    text."""
     stream = sys.stdin.buffer
     head: list[bytes] = []
     for line in stream:

@@ -1,4 +1,4 @@
-"""The inline format: what people write is read to the character, and every fault is told with its file and line."""
+"""The inline format: what people write is read to the character, faults are told by file and line."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class BatchSampler(Sampler[list[int]]):
 
 
 class Collator:
-    """Rows of one head to the model's keyword arguments plus `labels`: (B, words, types) or (B,), IGNORED on padding."""
+    """Rows of one head to the model's arguments plus `labels`: (B, words, types) or (B,), IGNORED on padding."""
 
     def __init__(self, pad_id: int) -> None:
         self._pad_id = pad_id

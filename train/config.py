@@ -18,7 +18,7 @@ Reader = Literal["annotations", "annotated-stances", "conll", "wojood", "wikifan
 
 
 class HeadSection(Section):
-    """A head of the model. Entity types come from a named inventory, a list, or (labels: data) the sources that feed it."""
+    """A head. Entity types come from a named inventory, a list, or (labels: data) the sources that feed it."""
 
     kind: Literal["tokens", "pair"]
     inventory: str | None = None

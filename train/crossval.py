@@ -17,7 +17,17 @@ import numpy as np
 from rasid.config import dump_config
 from rasid.errors import ConfigError
 from rasid.labels import STANCES
-from rasid.metrics import Estimate, SpanScores, Unit, bootstrap, outermost, seen_scores, span_estimate, span_scores, split_unit
+from rasid.metrics import (
+    Estimate,
+    SpanScores,
+    Unit,
+    bootstrap,
+    outermost,
+    seen_scores,
+    span_estimate,
+    span_scores,
+    split_unit,
+)
 from rasid.model import Loaded
 from rasid.normalizer import normalise
 from rasid.records import Entity
@@ -129,7 +139,9 @@ def _as_entities(spans: Sequence[Typed], text: str) -> tuple[Entity, ...]:
     )
 
 
-def units_of(folds: Sequence[Fold], system: str, view: Callable[[tuple[Entity, ...]], tuple[Entity, ...]]) -> list[Unit]:
+def units_of(
+    folds: Sequence[Fold], system: str, view: Callable[[tuple[Entity, ...]], tuple[Entity, ...]]
+) -> list[Unit]:
     """Gold and predicted entities of every passage of every fold, the rows of the bootstrap."""
     units: list[Unit] = []
     for fold in folds:

@@ -42,8 +42,8 @@ def covered(place: Span, cut: Sequence[Span], text: str) -> range:
 def word_labels(gold: GoldText, cut: Sequence[Span], head: Head, source: Source) -> Labels:
     """BIO labels (words, types) of a text; IGNORED where a partial source cannot know.
 
-    Of spans of one type that nest or touch inside a word, the outermost stands. Types that no entry of a partial
-    source's map reaches are unknown everywhere; words of unmapped spans are unknown to all types.
+    Of spans of one type that nest or touch inside a word, the outermost stands. A partial source teaches only the types
+    its map reaches, and inside any of its spans nothing but that span's own type: it may well mark no nested names.
     """
     labels = np.full((len(cut), len(head.labels)), OUTSIDE, dtype=np.int8)
     renames = source.map or {label: label for label in head.labels}
@@ -53,9 +53,9 @@ def word_labels(gold: GoldText, cut: Sequence[Span], head: Head, source: Source)
         labels[:, unknown] = IGNORED
     for entity in sorted(gold.entities, key=lambda e: (e.span.start, -e.span.end)):
         place = covered(entity.span, cut, gold.text)
+        if source.partial:
+            labels[place.start : place.stop] = IGNORED
         if entity.type not in renames:
-            if source.partial:
-                labels[place.start : place.stop] = IGNORED
             continue
         column = labels[:, head.inventory.index(renames[entity.type])]
         if len(place) and not (column[place.start : place.stop] > OUTSIDE).any():

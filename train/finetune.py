@@ -56,24 +56,30 @@ def loss_of(logits: Tensor, labels: Tensor) -> Tensor:
     """Cross entropy; BIO logits (B, W, T, 3) are summed over types and averaged over the words that have labels."""
     if logits.ndim == 2:
         return F.cross_entropy(logits, labels)
-    total = F.cross_entropy(logits.reshape(-1, logits.shape[-1]), labels.reshape(-1), ignore_index=IGNORED, reduction="sum")
+    total = F.cross_entropy(
+        logits.reshape(-1, logits.shape[-1]), labels.reshape(-1), ignore_index=IGNORED, reduction="sum"
+    )
     return total / (labels != IGNORED).any(dim=-1).sum().clamp(min=1)
 
 
 class MultiTaskTrainer(Trainer):
     """Trainer with batches of one head each, heads on a learning rate of their own, and our scores at evaluation."""
 
-    def __init__(self, config: RunConfig, sampler: BatchSampler, exams: dict[str, Exam], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self, config: RunConfig, loaded: Loaded, material: Material, exams: dict[str, Exam], **kwargs: Any
+    ) -> None:
+        super().__init__(model=loaded.model, processing_class=loaded.tokenizer, **kwargs)
         self._config = config
-        self._sampler = sampler
+        self._loaded = loaded
+        self._rows = Rows(material.rows)
+        self._sampler = BatchSampler(material.rows, material.repeats, config.batch_tokens, self.args.seed)
         self._exams = exams
 
     def get_train_dataloader(self) -> DataLoader[Row]:
-        loader: DataLoader[Row] = DataLoader(
-            self.train_dataset, batch_sampler=self._sampler, collate_fn=self.data_collator
-        )
-        return loader if self.args.world_size == 1 else self.accelerator.prepare(loader)
+        loader: DataLoader[Row] = DataLoader(self._rows, batch_sampler=self._sampler, collate_fn=self.data_collator)
+        # accelerate's loader tells the sampler which epoch it is, and shares batches out among processes.
+        prepared: DataLoader[Row] = self.accelerator.prepare(loader)
+        return prepared
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Tensor:
         labels = inputs.pop("labels")
@@ -81,20 +87,19 @@ class MultiTaskTrainer(Trainer):
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         if self.optimizer is None:
-            groups = parameter_groups(self.model, self.args.learning_rate, self._config)
+            groups = parameter_groups(self._loaded.model, self.args.learning_rate, self._config)
             decay, betas = self.args.weight_decay, (self.args.adam_beta1, self.args.adam_beta2)
             self.optimizer = torch.optim.AdamW(groups, lr=self.args.learning_rate, weight_decay=decay, betas=betas)
         return self.optimizer
 
     def evaluate(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> dict[str, float]:
-        loaded = Loaded(self.model, self.processing_class, "training", "")
-        self.model.eval()
+        nn.Module.eval(self._loaded.model)
         metrics = {
             f"{metric_key_prefix}_{name}_{key}": value
             for name, exam in self._exams.items()
-            for key, value in exam.score(loaded).items()
+            for key, value in exam.score(self._loaded).items()
         }
-        self.model.train()
+        self._loaded.model.train()
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -115,7 +120,7 @@ class Exam:
 
 
 def parameter_groups(model: RasidModel, rate: float, config: RunConfig) -> list[dict[str, Any]]:
-    """Heads learn at `head_learning_rate`; encoder layers at `rate`, times `layer_decay` for each layer below the top."""
+    """Heads learn at `head_learning_rate`; layers at `rate`, times `layer_decay` for each layer below the top."""
     layers = model.encoder.config.num_hidden_layers
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
@@ -235,21 +240,21 @@ def fit(config: RunConfig, output: Path, resume: bool = False) -> Result:
     material = gather(config, tokenizer)
     model = new_model(config.encoder, material.heads, config.window, config.overlap, config.dropout)
     exams = {name: exam(source, material.heads[source.head]) for name, source in config.evaluation.items()}
+    loaded = Loaded(model, tokenizer, output.name, "")
     trainer = MultiTaskTrainer(
         config=config,
-        sampler=BatchSampler(material.rows, material.repeats, config.batch_tokens, arguments.seed),
+        loaded=loaded,
+        material=material,
         exams=exams,
-        model=model,
         args=arguments,
         train_dataset=Rows(material.rows),
         eval_dataset=Rows(material.rows) if exams else None,  # unread: `evaluate` takes the exams instead
         data_collator=Collator(int(tokenizer.pad_token_id or 0)),
-        processing_class=tokenizer,
     )
     begun = time.monotonic()
     trainer.train(resume_from_checkpoint=_last_checkpoint(arguments) if resume else None)
     seconds = time.monotonic() - begun
-    loaded = Loaded(model.eval(), tokenizer, output.name, "")
+    nn.Module.eval(model)
     metrics = {f"{name}_{key}": value for name, e in exams.items() for key, value in e.score(loaded).items()}
     return Result(loaded, metrics, seconds)
 
@@ -267,10 +272,10 @@ def save(result: Result, config: RunConfig, output: Path) -> None:
     shipped = {name: head for name, head in model.config.heads.items() if config.heads[name].ship}
     model.config.heads = shipped
     model.heads = nn.ModuleDict({name: module for name, module in model.heads.items() if name in shipped})
-    stored = model.half() if config.half else model
-    stored.save_pretrained(output)
+    nn.Module.to(model, torch.float16 if config.half else torch.float32)
+    model.save_pretrained(output)
     result.loaded.tokenizer.save_pretrained(output)
-    model.float()
+    nn.Module.to(model, torch.float32)
     dump_config(config, output / "run.yaml")
     metrics = {"metrics": result.metrics, "seconds": round(result.seconds, 1), "revision": revision_of(output)}
     (output / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 from transformers import ModernBertConfig, ModernBertForMaskedLM
 
@@ -43,7 +43,7 @@ class TextSection(Section):
 
 
 class Shape(Section):
-    """A ModernBERT-type encoder (Warner et al. 2024: rotary positions, GeGLU, pre-norm), every layer attending globally."""
+    """A ModernBERT-type encoder (Warner et al. 2024: rotary positions, GeGLU, pre-norm); all layers attend globally."""
 
     layers: int = 6
     hidden: int = 256
@@ -123,7 +123,7 @@ def _keep_freed_memory() -> None:
 
 
 class Blocks:
-    """The packed text as blocks of `length` ids, [CLS] and [SEP] included; the first `held_out` of a fixed shuffle apart."""
+    """The packed text as blocks of `length` ids, [CLS] and [SEP] included; `held_out` of a fixed shuffle apart."""
 
     def __init__(self, ids: NDArray[np.unsignedinteger], length: int, held_out: int, seed: int) -> None:
         self._ids = ids
@@ -175,7 +175,7 @@ def _prepare_tokenizer(config: PretrainConfig) -> Tokenizer:
 def _new_model(config: PretrainConfig, tokenizer: Tokenizer) -> ModernBertForMaskedLM:
     shape = config.encoder
     torch.manual_seed(config.seed)
-    encoder = ModernBertConfig(
+    encoder = ModernBertConfig(  # type: ignore[call-arg]
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=shape.hidden,
         num_hidden_layers=shape.layers,
@@ -230,8 +230,8 @@ class Pretraining:
             print("skip-gram warm start", flush=True)
             size = (tokenizer.get_vocab_size(), config.encoder.hidden)
             vectors = skipgram_embeddings(ids, *size, config.warm_start, config.seed)
-            self.model.get_input_embeddings().weight.data.copy_(vectors)
-        self.model.to(self.speed.device)
+            self.model.model.embeddings.tok_embeddings.weight.data.copy_(vectors)
+        nn.Module.to(self.model, self.speed.device)
         self.optimizer = self._optimizer()
         if resumed:
             self._load()
@@ -241,7 +241,7 @@ class Pretraining:
     def _optimizer(self) -> torch.optim.AdamW:
         matrices = [p for p in self.model.parameters() if p.ndim > 1]
         vectors = [p for p in self.model.parameters() if p.ndim <= 1]
-        groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
+        groups: list[dict[str, Any]] = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
         decay, rate = self.config.weight_decay, self.config.learning_rate
         return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), weight_decay=decay, fused=True)
 
@@ -326,10 +326,9 @@ class Pretraining:
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"model.{name}": p.detach() for name, p in self.model.named_parameters()}
-        names = {p: name for name, p in self.model.named_parameters()}
-        for parameter, state in self.optimizer.state.items():
-            for key, value in state.items():
-                tensors[f"optimizer.{names[parameter]}.{key}"] = value
+        for name, parameter in self.model.named_parameters():
+            for key, value in self.optimizer.state[parameter].items():
+                tensors[f"optimizer.{name}.{key}"] = value
         return tensors
 
     def _load(self) -> None:

@@ -121,9 +121,9 @@ def _is_arabic(word: str) -> bool:
 
 
 def rejoin_clitics(sentence: list[TaggedToken]) -> list[TaggedToken]:
-    """Puts WikiFANE's split clitics back on their words: و + تقع -> وتقع, ل + السودان -> للسودان, عاصمة + ها -> عاصمتها.
+    """Puts WikiFANE's split clitics back on their words: و + تقع -> وتقع, ل + السودان -> للسودان, كتاب + ه -> كتابه.
 
-    A joined word takes the tags of its stem. The pronouns هم, هن and the like are left alone: alone they are words too.
+    A joined word takes the tags of its stem. هم, هن and the like are left alone: they are words too.
     """
     joined: list[TaggedToken] = []
     prefix = ""

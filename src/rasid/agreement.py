@@ -65,8 +65,7 @@ class Agreement:
     def render(self) -> str:
         """The measures as a table, a row each."""
         rows = [
-            [line.name, *(f"{value:.3f}" for value in _values(line.estimate)), str(line.support)]
-            for line in self.lines
+            [line.name, *(f"{value:.3f}" for value in _values(line.estimate)), str(line.support)] for line in self.lines
         ]
         return table(["measure", "value", "low", "high", "items"], rows)
 

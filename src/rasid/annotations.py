@@ -122,9 +122,7 @@ def _validate_file(path: Path, seeds: Path) -> _Report:
     return _Report(record.doc, record.sha256, prefixed, tuple(f"{path}: {each}" for each in warnings))
 
 
-def _completeness(
-    reports: list[_Report], manifest: dict[str, str], seeds: Path, folder: Path
-) -> Iterator[str]:
+def _completeness(reports: list[_Report], manifest: dict[str, str], seeds: Path, folder: Path) -> Iterator[str]:
     hashes = {report.doc: report.sha256 for report in reports}
     for doc, expected in manifest.items():
         actual = sha256_of(seed_text(seeds, doc))
@@ -183,10 +181,7 @@ def _stance_rows(annotated: list[Annotated]) -> list[list[str]]:
         for stance in article.record.stances
     )
     keys = [(holder, scope) for holder in ("author", "quoted") for scope in ("article", "passage")]
-    return [
-        [f"{holder}, {scope}", *(str(counts[holder, scope, label]) for label in STANCES)]
-        for holder, scope in keys
-    ]
+    return [[f"{holder}, {scope}", *(str(counts[holder, scope, label]) for label in STANCES)] for holder, scope in keys]
 
 
 def run_stats(args: argparse.Namespace) -> int:

@@ -57,9 +57,7 @@ def _command(commands: _Commands[_Parser], name: str, door: str, summary: str, e
 
 
 def _add_run_config(parser: _Parser) -> None:
-    parser.add_argument(
-        "config", metavar="CONFIG", help="a YAML file, or the name of a config that ships with rasid"
-    )
+    parser.add_argument("config", metavar="CONFIG", help="a YAML file, or the name of a config that ships with rasid")
     parser.add_argument(
         "--set",
         action="append",
@@ -126,7 +124,6 @@ def _add_infer(commands: _Commands[_Parser]) -> None:
     parser.add_argument(
         "inputs",
         nargs="+",
-        type=Path,
         metavar="INPUT",
         help="a text file, a folder of text files, a JSONL file, or - for standard input",
     )
@@ -167,9 +164,7 @@ def _add_evaluate(commands: _Commands[_Parser]) -> None:
     scored.add_argument("--predictions", type=Path, metavar="FILE|DIR", help="records to score")
     parser.add_argument("--gold", type=Path, required=True, metavar="DIR", help="folder of gold records")
     _add_seeds(parser)
-    parser.add_argument(
-        "--report", type=Path, metavar="DIR", help="where to write the report, besides stdout"
-    )
+    parser.add_argument("--report", type=Path, metavar="DIR", help="where to write the report, besides stdout")
     _add_device(parser)
 
 
@@ -182,9 +177,7 @@ def _add_annotations(commands: _Commands[_Parser]) -> None:
         ("stats", "count entities, clusters and stances"),
     )
     for name, text in checks:
-        one = _command(
-            inner, name, f"rasid.annotations:run_{name}", text, f"rasid annotations {name} annotations"
-        )
+        one = _command(inner, name, f"rasid.annotations:run_{name}", text, f"rasid annotations {name} annotations")
         one.add_argument("folder", nargs="?", type=Path, default=Path("annotations"), metavar="FOLDER")
         _add_seeds(one)
     _add_agreement(inner)
@@ -248,9 +241,7 @@ def make_parser() -> argparse.ArgumentParser:
         add(commands)
     schema = "print the JSON Schema of a record"
     _command(commands, "schema", "rasid.cli:run_schema", schema, "rasid schema > record.schema.json")
-    _command(
-        commands, "models", "rasid.cli:run_models", "list the models that ship with rasid", "rasid models"
-    )
+    _command(commands, "models", "rasid.cli:run_models", "list the models that ship with rasid", "rasid models")
     return parser
 
 
@@ -281,9 +272,7 @@ def _quiet_libraries(door: str) -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     if door.startswith("rasid.train"):
         return  # these may download an encoder or tokenise gigabytes: bars and threads are wanted
-    os.environ.setdefault(
-        "HF_HUB_DISABLE_PROGRESS_BARS", "1"
-    )  # "Loading weights"; nothing is downloaded here
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # "Loading weights"; nothing is downloaded here
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # one text at a time gains nothing; forks warn
 
 

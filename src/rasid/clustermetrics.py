@@ -41,8 +41,8 @@ class ClusterScores:
 class StancePair:
     """The author's stance towards one target in one scope, in two versions; None: no record.
 
-    `target` is the gold cluster's id and `counterpart` that of the predicted cluster aligned with it; a cluster
-    without the other is a target of its own.
+    `target` is the gold cluster's id and `counterpart` that of the predicted cluster aligned with it; a
+    cluster without a counterpart is a target of its own.
     """
 
     target: str | None

@@ -6,6 +6,7 @@ is never split and never has two labels of one type.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,8 @@ Floats = NDArray[np.floating]
 
 @dataclass(frozen=True, slots=True)
 class WordSpan:
-    """Words [start, end) with a type (index in the inventory) and a score: the geometric mean of its labels' probabilities."""
+    """Words [start, end) with a type (index in the inventory); the score is the geometric mean of its labels'
+    probabilities."""
 
     start: int
     end: int
@@ -81,12 +83,11 @@ def spans(log_probs: Floats, inventory: Inventory) -> list[WordSpan]:
 def _settle(found: list[WordSpan], nested: bool) -> list[WordSpan]:
     """Greedy by score: a span stays when it crosses (or, in a flat inventory, overlaps) none that stayed before it."""
     kept: list[WordSpan] = []
+    at: dict[int, list[WordSpan]] = defaultdict(list)  # kept spans by word: only those that share a word can clash
     for span in sorted(found, key=lambda s: (-s.score, s.start - s.end, s.start, s.type)):
-        clashes = (
-            other.crosses(span)
-            or (not nested and other.start < span.end and span.start < other.end)
-            for other in kept
-        )
-        if not any(clashes):
+        near = (other for word in range(span.start, span.end) for other in at[word])
+        if not any(not nested or other.crosses(span) for other in near):
             kept.append(span)
+            for word in range(span.start, span.end):
+                at[word].append(span)
     return kept

@@ -1,4 +1,4 @@
-"""Words to windows of pieces, and windows to padded batches: the way into the model, the same in training and inference.
+"""Words to windows of pieces, windows to padded batches: the way into the model, the same in training and inference.
 
 Every word of an article stands in at least one window, and in the core of exactly one: a text longer than the window is
 read in overlapping windows and a word is labelled where it stands most central. Nothing is truncated but the pieces of
@@ -117,8 +117,12 @@ class Batch:
     groups: int
 
     def to(self, device: torch.device | str) -> Batch:
-        move = (self.input_ids, self.attention_mask, self.index)
-        return Batch(*(tensor.to(device, non_blocking=True) for tensor in move), self.groups)
+        return Batch(
+            self.input_ids.to(device, non_blocking=True),
+            self.attention_mask.to(device, non_blocking=True),
+            self.index.to(device, non_blocking=True),
+            self.groups,
+        )
 
 
 def pad(rows: Sequence[Window], pad_id: int) -> Batch:

@@ -65,7 +65,7 @@ class CoreferenceScores:
 
 @dataclass(frozen=True, slots=True)
 class StanceScores:
-    """Author's stances over the gold's (target, scope) pairs: `support` pairs, `missed` of them without prediction.
+    """Author's stances over the gold's (target, scope) pairs: `missed` of the `support` have no prediction.
 
     `unjudged` predictions have a target or a scope that the gold has no record of.
     """
@@ -126,8 +126,7 @@ def evaluate(gold: Sequence[Annotated], predicted: Sequence[Record], seed: int =
         entities[view] = EntityScores(span_scores(units), span_estimate(units, seed=seed))
     rows = {"b3": b3_row, "ceaf": ceaf_row, "muc": muc_row}
     intervals = {
-        name: bootstrap(cluster_rows(records, predicted, row), cluster_f1, seed=seed)
-        for name, row in rows.items()
+        name: bootstrap(cluster_rows(records, predicted, row), cluster_f1, seed=seed) for name, row in rows.items()
     }
     pairs = [stance_pairs(one, other) for one, other in zip(records, predicted, strict=True)]
     models = {record.model.model_dump_json(): record.model for record in predicted if record.model}

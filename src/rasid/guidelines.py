@@ -147,9 +147,7 @@ def _standalone(record: Record) -> list[Entity]:
         entity
         for entity in names
         if not any(
-            other.cluster != entity.cluster
-            and len(other.span) > len(entity.span)
-            and other.span.contains(entity.span)
+            other.cluster != entity.cluster and len(other.span) > len(entity.span) and other.span.contains(entity.span)
             for other in names
         )
     ]

@@ -160,9 +160,7 @@ def _check_marks(marks: tuple[_Mark, ...], sheet: Sheet, path: Path, sheet_path:
     for mark in marks:
         if mark.cluster and mark.cluster not in sheet.lines:
             known = nearest(mark.cluster, sheet.lines) if sheet.lines else ""
-            raise DataError(
-                f"{path}:{mark.line}: cluster {mark.cluster!r} is not defined in {sheet_path}{known}"
-            )
+            raise DataError(f"{path}:{mark.line}: cluster {mark.cluster!r} is not defined in {sheet_path}{known}")
         key = (mark.start, mark.end, mark.type)
         if key in seen:
             raise DataError(f"{path}:{mark.line}: the same span is marked {mark.type} twice")

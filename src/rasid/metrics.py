@@ -232,15 +232,13 @@ def conll_scores(gold: list[list[str]], predicted: list[list[str]]) -> ConllScor
     nothing = Score(0.0, 0.0, 0.0, 0)
     if tags <= {"O"}:  # seqeval fails where there is no entity at all
         return ConllScores(nothing, nothing, {})
-    from seqeval.metrics import classification_report, precision_recall_fscore_support
+    from seqeval.metrics.sequence_labeling import classification_report, precision_recall_fscore_support
     from seqeval.scheme import IOB2
 
     lenient = precision_recall_fscore_support(gold, predicted, average="micro", zero_division=0)
     table: dict[str, Any] = {}
     if any(tag.startswith("B-") for tag in tags):
-        table = classification_report(
-            gold, predicted, mode="strict", scheme=IOB2, output_dict=True, zero_division=0
-        )
+        table = classification_report(gold, predicted, mode="strict", scheme=IOB2, output_dict=True, zero_division=0)
     scores = {name: _of_seqeval(*row.values()) for name, row in table.items()}
     strict = scores.pop("micro avg", nothing)
     by_type = {name: each for name, each in scores.items() if name not in ("macro avg", "weighted avg")}

@@ -11,7 +11,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -100,7 +100,7 @@ class PairHead(nn.Module):
 
 
 def pool(states: Tensor, index: Tensor, groups: int) -> Tensor:
-    """Mean state of each group of pieces: states (B, L, H), index (B, L) in 0..groups-1 or -1 for none -> (B, groups, H).
+    """Mean state of each group of pieces, (B, groups, H): states (B, L, H), index (B, L) in 0..groups-1 or -1 for none.
 
     A group without a piece gives zeros.
     """
@@ -129,7 +129,7 @@ class RasidModel(PreTrainedModel):
         self.heads = nn.ModuleDict(
             {name: makers[head.kind](size, len(head.labels), config.dropout) for name, head in heads}
         )
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def states(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Encoder states (batch, pieces, hidden)."""
@@ -219,7 +219,7 @@ def load_model(name: str, device: str | torch.device = "cpu") -> Loaded:
     folder = find_model(name)
     check_folder(folder)
     try:
-        model, report = RasidModel.from_pretrained(
+        loading: Any = RasidModel.from_pretrained(
             folder,
             dtype=torch.float32,
             use_safetensors=True,
@@ -228,9 +228,10 @@ def load_model(name: str, device: str | torch.device = "cpu") -> Loaded:
         )
     except (RuntimeError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{folder}: weights and config.json do not fit each other ({_brief(error)})") from None
-    if report["missing_keys"]:  # transformers draws these at random and goes on
-        missing = sorted(report["missing_keys"])[0]
-        raise ModelError(f"{folder}: weights and config.json do not fit each other (no weights for {missing})")
+    model, missing = loading[0], sorted(loading[1]["missing_keys"])
+    if missing:  # transformers draws these at random and goes on
+        where = f"no weights for {missing[0]}"
+        raise ModelError(f"{folder}: weights and config.json do not fit each other ({where})")
     return Loaded(model.to(device).eval(), load_tokenizer(folder), folder.resolve().name, revision_of(folder))
 
 
@@ -251,12 +252,14 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
         raise ModelError(f"{folder}: no tokenizer could be loaded ({_brief(error)})") from None
     if not tokenizer.is_fast:
         raise ModelError(f"{folder}: its tokenizer is a slow one; a tokenizer.json is needed")
-    fast: PreTrainedTokenizerFast = tokenizer
-    return fast
+    return cast(PreTrainedTokenizerFast, tokenizer)
 
 
 def new_model(encoder: str, heads: dict[str, Head], window: int, overlap: int, dropout: float) -> RasidModel:
-    """Fresh heads on a pretrained encoder: a folder, a shipped encoder's name, or a hub id (cached or online)."""
+    """Heads on a pretrained encoder: a folder, a shipped model's name, or a hub id (cached or online).
+
+    Going on from a Rasid model, a head of the same name, kind and labels keeps what it has learnt.
+    """
     path = shipped_models().get(encoder, Path(encoder))
     where: str | Path = path if path.is_dir() else encoder
     if isinstance(where, Path):
@@ -265,8 +268,8 @@ def new_model(encoder: str, heads: dict[str, Head], window: int, overlap: int, d
         pretrained = AutoModel.from_pretrained(where, dtype=torch.float32, use_safetensors=True)
     except (OSError, ValueError) as error:
         raise ModelError(f"encoder {encoder}: cannot be loaded ({_brief(error)})") from None
-    if isinstance(pretrained, RasidModel):  # going on from a fine-tuned model: its encoder, new heads
-        pretrained = pretrained.encoder
+    earlier = pretrained if isinstance(pretrained, RasidModel) else None
+    pretrained = pretrained.encoder if isinstance(pretrained, RasidModel) else pretrained
     config = RasidConfig(
         encoder=pretrained.config.to_diff_dict() | {"model_type": pretrained.config.model_type},
         heads={name: head.model_dump(mode="json") for name, head in heads.items()},
@@ -276,6 +279,10 @@ def new_model(encoder: str, heads: dict[str, Head], window: int, overlap: int, d
     )
     model = RasidModel(config)
     model.encoder.load_state_dict(pretrained.state_dict())
+    known = earlier.config.named_heads if earlier else {}
+    for name, head in heads.items():
+        if earlier and known.get(name) == head:
+            model.heads[name].load_state_dict(earlier.heads[name].state_dict())
     return model
 
 

@@ -1,8 +1,8 @@
 """Records as one self-contained HTML page that a person can read: entities in the text, clusters and stances.
 
 The page asks nothing of the network and runs one script, named by its hash in the page's own security policy.
-Each `<article>` element holds the raw text and nothing else: type tags and passage numbers are drawn by the style
-sheet, so its text content is the text (`displayable` says what is not). Knows nothing of models.
+Each `<article>` element holds the raw text and nothing else (`displayable` says what it cannot hold): type
+tags and passage numbers are drawn by the style sheet. Knows nothing of models.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from rasid.labels import VALUES, WOJOOD, StanceLabel
 from rasid.records import Entity, Range, Record, Stance, read_exact, read_records, sha256_of
 from rasid.text import is_furniture, passages
 
-# Colour of a type on light and on dark paper. Kin types share a hue, the tag beside the mention tells them apart;
+# Colour of a type on light and on dark paper. Kin types share a hue, the tag beside the mention tells which;
 # every colour keeps a contrast of 4.5 (WCAG 2 AA) on its own tint, three boxes deep.
 PAPER = ("#fdfcf9", "#15171b")
 TINT = 0.07  # share of its colour that a mention's box is filled with
@@ -70,7 +70,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class _Box:
-    """An element around [start, end) of a text. Mentions are rigid, the others are cut where they would cross."""
+    """An element around [start, end) of a text. Mentions are rigid, the others are cut where they cross."""
 
     start: int
     end: int
@@ -85,9 +85,7 @@ class _Passage:
     """A range that some stance speaks of: `signs` and `title` sum up what is said of whom in it."""
 
     anchor: str
-    name: (
-        str  # P4 is the fourth of `rasid.text.passages`, as in annotation sheets; @120 another range's start
-    )
+    name: str  # P4 is the fourth of `rasid.text.passages`, as in annotation sheets; @120 another range's start
     range: Range
     signs: str
     title: str
@@ -154,7 +152,7 @@ def displayable(text: str) -> str:
 
 
 def headline(text: str, fallback: str) -> str:
-    """The first line with a letter that is no page furniture, cut at a word when it is long; else `fallback`."""
+    """The first line with a letter that is no page furniture, cut at a word if long; else `fallback`."""
     for line in text.splitlines():
         if _LETTER.search(line) and not is_furniture(line):
             return _clip(line, _HEADLINE_CHARS)
@@ -185,9 +183,7 @@ def _check(item: Item) -> None:
             raise DataError(f"{place} is {entity.surface!r}, the text there reads {actual!r}")
     for start, end in _ranges(record):
         if not start < end <= len(text):
-            raise DataError(
-                f"{name}: stance range [{start}, {end}) is out of the text's {len(text)} characters"
-            )
+            raise DataError(f"{name}: stance range [{start}, {end}) is out of the text's {len(text)} characters")
 
 
 def _ranges(record: Record) -> list[Range]:
@@ -244,11 +240,9 @@ def _weave(text: str, boxes: Iterable[_Box]) -> Markup:
         out.append(escape(text[position:mark]))
         position = mark
         new = starts[mark]
-        # A rigid box is not opened inside a soft one that ends before it: the soft one is opened again within.
+        # No rigid box is opened inside a soft one that ends before it: the soft one is opened again within.
         reach = max((box.end for box in new if box.rigid), default=mark)
-        kept = next(
-            (i for i, b in enumerate(stack) if b.end == mark or (not b.rigid and b.end < reach)), len(stack)
-        )
+        kept = next((i for i, b in enumerate(stack) if b.end == mark or (not b.rigid and b.end < reach)), len(stack))
         out += [f"</{box.tag}>" for box in reversed(stack[kept:])]
         survivors = [box for box in stack[kept:] if box.end > mark]
         del stack[kept:]
@@ -260,7 +254,7 @@ def _weave(text: str, boxes: Iterable[_Box]) -> Markup:
 
 
 def _line_boxes(text: str) -> list[_Box]:
-    """Lines without a right-to-left letter, to be read left to right (A+ A-), and page furniture, shown faint."""
+    """Lines without a right-to-left letter, read left to right (A+ A-), and page furniture, shown faint."""
     found = []
     position = 0
     for line in text.splitlines(keepends=True):
@@ -276,7 +270,7 @@ def _line_boxes(text: str) -> list[_Box]:
 
 
 def _passage_boxes(cited: Iterable[_Passage], anchor: str) -> list[_Box]:
-    """The passages as anchored elements, each led by an empty link to the stance table: its name and signs."""
+    """The passages as anchored elements, each led by an empty link to the stance table with its name."""
     found = []
     for passage in cited:
         again = Markup('<span class="p" data-p="{}">').format(passage.anchor)
@@ -334,7 +328,7 @@ def _cited(item: Item, anchor: str) -> dict[Range, _Passage]:
 
 
 def _rows(record: Record, clusters: dict[str, str], cited: dict[Range, _Passage]) -> list[_Row]:
-    """One row per target and holder; targets that someone takes a side on first, then those most spoken of."""
+    """One row per target and holder; targets that someone takes a side on first, then by frequency."""
     names = {cluster.id: cluster.name for cluster in record.clusters}
     groups: dict[str, dict[str, list[Stance]]] = {}
     for stance in record.stances:
@@ -429,7 +423,7 @@ def render_page(items: Sequence[Item]) -> str:
     """One HTML document showing the items in order.
 
     Raises DataError (one line, led by the item's `where`) when a text is not its record's, an offset does not
-    fit, or two mentions cross. A carriage return is written as a reference, because a parser folds a bare one.
+    fit, or two mentions cross. A carriage return is written as a reference: a parser folds a bare one.
     """
     stories = [_story(item, number) for number, item in enumerate(items, 1)]
     counts = Counter(entity.type for item in items for entity in item.record.entities)
@@ -479,9 +473,7 @@ def read_items(records: Path, texts: Path) -> list[Item]:
     Raises DataError for a record without a text, and when there is no record at all.
     """
     if not texts.exists():
-        raise DataError(
-            f"{texts}: no such file or folder; give a folder of <doc>.txt or a JSONL with doc and text"
-        )
+        raise DataError(f"{texts}: no such file or folder; give a folder of <doc>.txt or a JSONL with doc and text")
     by_name = None if texts.is_dir() else _texts_of_jsonl(texts)
     items = []
     for where, record in read_records(records):

@@ -60,10 +60,15 @@ _SENTENCE_END = regex.compile(
 )
 # A line that ends in one of these goes on in the next: no Arabic sentence ends in a particle.
 _OPEN_ENDED = frozenset(
-    "ضد من في إلى الى على عن مع أن ان إن التي الذي الذين بين حتى خلال بعد قبل منذ عند لدى نحو أو او ثم كما حيث و".split()
-)
+    {
+        "ضد", "من", "في", "إلى", "الى", "على", "عن", "مع", "أن", "ان", "إن", "التي", "الذي", "الذين",
+        "بين", "حتى", "خلال", "بعد", "قبل", "منذ", "عند", "لدى", "نحو", "أو", "او", "ثم", "كما", "حيث",
+        "و",
+    }
+)  # fmt: skip
 _FURNITURE = regex.compile(
-    r"^\W*(?:تخط[ىي] إلى المحتوى|A\+\s*A-|اقرأ أيضا?ً?|شارك.{0,40}|المصدر\s*:.*|الرئيسية\b.{0,80}|طباعة|تابعونا.{0,60})\W*$"
+    r"^\W*(?:تخط[ىي] إلى المحتوى|A\+\s*A-|اقرأ أيضا?ً?|شارك.{0,40}|المصدر\s*:.*"
+    r"|الرئيسية\b.{0,80}|طباعة|تابعونا.{0,60})\W*$"
 )
 _PASSAGE_CHARS = 700  # about three news sentences; a longer paragraph is read in pieces of whole sentences
 _SENTENCES_PER_PASSAGE = 3

@@ -1,0 +1,174 @@
+"""Stance: which clusters are asked about, in which passages, and what the answers add up to for the article.
+
+Targets and passages follow the annotation guidelines' stance rules. The module turns clusters into questions
+and the `pair` head's probabilities into stances; it never runs a model.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rasid.labels import SALIENT, STANCES, StanceLabel
+from rasid.records import Cluster, Stance
+from rasid.text import Span, passages
+
+from .clusters import Resolution
+from .lexicon import KNOWN, SETTLEMENTS
+from .mentions import Mention
+from .names import key
+
+Floats = NDArray[np.floating]
+_ALWAYS = frozenset((thing.type, thing.name) for thing in KNOWN if thing.target)
+_SETTLEMENTS = frozenset(map(key, SETTLEMENTS))
+_MENTIONS = 2  # of a cluster, outside other names, before it is a target
+_EVIDENCE = 3  # passages at most
+_LONG_PASSAGE = 1400  # characters, twice the usual most; text without any full stop is read around its mentions
+_AROUND = 350  # characters read on each side of a mention there
+_DIGITS = 4  # of a score
+_NONE = STANCES.index("none")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is the stance of `passage` towards cluster `target`, called `name`?"""
+
+    target: str
+    name: str
+    passage: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A label with its probability."""
+
+    label: StanceLabel
+    score: float
+
+
+def standing(mentions: Sequence[Mention]) -> list[bool]:
+    """Whether each mention (in text order) speaks of its thing by itself and is not part of another name.
+
+    A title is no such name: مدير المرصد speaks of المرصد, but قوات سوريا الديمقراطية not of سوريا. Of
+    mentions on the same characters the first one stands.
+    """
+    flags, end = [], -1
+    for mention in mentions:
+        flags.append(mention.end > end)
+        if mention.type != "OCC":
+            end = max(end, mention.end)
+    return flags
+
+
+def _is_target(cluster: Cluster, count: int) -> bool:
+    """Whether a cluster with `count` standing mentions is asked about (annotation guidelines, stance rule
+    1)."""
+    if (cluster.type, cluster.name) in _ALWAYS:
+        return count > 0
+    settlement = cluster.type == "GPE" and key(cluster.name).partition(" ")[0] in _SETTLEMENTS
+    return cluster.type in SALIENT and count >= _MENTIONS and not settlement
+
+
+def questions(text: str, mentions: Sequence[Mention], resolution: Resolution) -> list[Question]:
+    """A question for each target and each passage that mentions it, by target and then by place."""
+    places: dict[str, list[Mention]] = defaultdict(list)
+    for mention, cluster, stands in zip(mentions, resolution.of, standing(mentions), strict=True):
+        if cluster and stands:
+            places[cluster].append(mention)
+    units = passages(text) if places else []
+    return [
+        Question(cluster.id, cluster.name, passage)
+        for cluster in resolution.clusters
+        if _is_target(cluster, len(places[cluster.id]))
+        for passage in _mentioning(text, units, places[cluster.id])
+    ]
+
+
+def _mentioning(text: str, units: Sequence[Span], mentions: Sequence[Mention]) -> list[Span]:
+    """The passages that hold one of the mentions; of endless ones, the part around each."""
+    starts = [unit.start for unit in units]
+    found: list[Span] = []
+    for mention in mentions:
+        number = bisect_right(starts, mention.start) - 1
+        if number < 0 or not units[number].contains(mention.span):
+            continue  # in page furniture
+        unit = units[number] if len(units[number]) <= _LONG_PASSAGE else _around(text, units[number], mention)
+        if not found or found[-1].end <= unit.start:
+            found.append(unit)
+    return found
+
+
+def _around(text: str, unit: Span, mention: Mention) -> Span:
+    """The part of an endless passage around a mention, whole words where there are any."""
+    start, end = max(unit.start, mention.start - _AROUND), min(unit.end, mention.end + _AROUND)
+    if start > unit.start:
+        space = text.find(" ", start, mention.start)
+        start = space + 1 if space >= 0 else start
+    if end < unit.end:
+        space = text.rfind(" ", mention.end, end)
+        end = space if space >= 0 else end
+    while text[start].isspace():
+        start += 1
+    while text[end - 1].isspace():
+        end -= 1
+    return Span(start, end)
+
+
+def passage_verdict(probabilities: Floats) -> Verdict:
+    """The likeliest label; probabilities (3,) in the order of `STANCES`. In doubt, `none`."""
+    best = int(probabilities.argmax())
+    if probabilities[_NONE] >= probabilities[best]:
+        best = _NONE
+    return Verdict(STANCES[best], float(probabilities[best]))
+
+
+def article_verdict(probabilities: Floats) -> Verdict:
+    """One label from those of the passages (passages, 3): mean probabilities, `none` unless a side's mean
+    beats it."""
+    return passage_verdict(probabilities.mean(axis=0))
+
+
+def evidence(label: StanceLabel, asked: Sequence[Question], verdicts: Sequence[Verdict]) -> tuple[Span, ...]:
+    """The passages whose own label is the article's, the surest first, at most three."""
+    own = [(v.score, q.passage) for q, v in zip(asked, verdicts, strict=True) if v.label == label]
+    return tuple(place for _, place in sorted(own, key=lambda pair: -pair[0])[:_EVIDENCE])
+
+
+def stances(asked: Sequence[Question], probabilities: Floats) -> tuple[Stance, ...]:
+    """The stances of an article: for each target one of the article, then one of each passage. The holder is
+    the author.
+
+    probabilities: (questions, 3) in the order of `STANCES`.
+    """
+    rows: dict[str, list[int]] = defaultdict(list)
+    for number, question in enumerate(asked):
+        rows[question.target].append(number)
+    found = []
+    for target, numbers in rows.items():
+        of_target = [asked[number] for number in numbers]
+        verdicts = [passage_verdict(probabilities[number]) for number in numbers]
+        whole = article_verdict(probabilities[numbers])
+        proof = None if whole.label == "none" else evidence(whole.label, of_target, verdicts)
+        found.append(_stance(target, None, whole, proof))
+        found += [_stance(target, q.passage, v, None) for q, v in zip(of_target, verdicts, strict=True)]
+    return tuple(found)
+
+
+def _stance(target: str, scope: Span | None, verdict: Verdict, proof: tuple[Span, ...] | None) -> Stance:
+    return Stance(
+        target=target,
+        scope="article" if scope is None else (scope.start, scope.end),
+        label=verdict.label,
+        score=rounded(verdict.score),
+        evidence=None if proof is None else tuple((place.start, place.end) for place in proof),
+    )
+
+
+def rounded(score: float) -> float:
+    """A probability as records print it; float32 sums may pass 1 by a hair."""
+    return round(min(1.0, max(0.0, score)), _DIGITS)

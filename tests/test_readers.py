@@ -1,0 +1,237 @@
+"""Readers: what gives an article, what gives a reject, and that nothing is repaired or lost on the way."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import re
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import zstandard
+
+from rasid.infer.readers import Article, Read, Reject, read
+
+TEXT = "وصل الوفد إلى الميناء.\r\nوقال سامر: انتهى العمل.\n"
+
+
+def read_all(*inputs: Path | str) -> list[Read]:
+    return list(read([str(name) for name in inputs]))
+
+
+def only_reject(*inputs: Path | str) -> Reject:
+    items = read_all(*inputs)
+    assert len(items) == 1
+    assert isinstance(items[0], Reject)
+    return items[0]
+
+
+def docs(items: list[Read]) -> list[str]:
+    return [item.doc for item in items if isinstance(item, Article)]
+
+
+def feed(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data)))
+
+
+def test_a_text_file_is_kept_character_for_character(tmp_path: Path) -> None:
+    path = tmp_path / "port.txt"
+    path.write_bytes(TEXT.encode())
+    assert read_all(path) == [Article("port", TEXT, {}, str(path))]
+
+
+def test_a_byte_order_mark_stays_as_the_first_character(tmp_path: Path) -> None:
+    path = tmp_path / "mark.txt"
+    path.write_bytes(TEXT.encode("utf-8-sig"))
+    (item,) = read_all(path)
+    assert isinstance(item, Article)
+    assert item.text == "\ufeff" + TEXT
+
+
+def test_a_folder_is_read_in_order_at_any_depth(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / "b" / "two.txt").write_bytes(TEXT.encode())
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(TEXT.encode()))
+    (tmp_path / "c.jsonl.zst").write_bytes(zstandard.compress(b'{"text": "x"}\n{"id": 7, "text": "y"}\n'))
+    (tmp_path / "manifest.json").write_text('{"articles": []}')
+    (tmp_path / "notes.md").write_text("no article")
+    (tmp_path / ".cache" / "old.txt").write_text("hidden")
+    assert docs(read_all(tmp_path)) == ["a", "b/two", "c.jsonl.zst:1", "7"]
+    texts = [item.text for item in read_all(tmp_path) if isinstance(item, Article)]
+    assert texts == [TEXT, TEXT, "x", "y"]
+
+
+def test_several_zstandard_frames_are_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "two.txt.zst"
+    path.write_bytes(zstandard.compress(b"one ") + zstandard.compress(b"two"))
+    (item,) = read_all(path)
+    assert isinstance(item, Article)
+    assert item.text == "one two"
+
+
+def test_json_lines_give_ids_and_meta(tmp_path: Path) -> None:
+    path = tmp_path / "news.jsonl"
+    lines = [
+        {"id": "n1", "text": TEXT, "outlet": "المرفأ"},
+        {"doc": "n2", "id": 5, "text": "ب"},
+        {"text": "ت"},
+    ]
+    path.write_text("\n\n".join(json.dumps(line) for line in lines), encoding="utf-8-sig")
+    items = read_all(path)
+    assert docs(items) == ["n1", "n2", "news.jsonl:5"]
+    assert isinstance(items[0], Article)
+    assert items[0].meta == {"outlet": "المرفأ"}
+    assert items[0].where == f"{path}:1"
+
+
+def test_standard_input_as_plain_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    feed(monkeypatch, b"\n\n" + TEXT.encode())
+    assert read_all("-") == [Article("stdin", "\n\n" + TEXT, {}, "<stdin>")]
+
+
+def test_standard_input_as_json_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    feed(monkeypatch, b'\n {"text": "a"}\n{"id": "k", "text": "b"}\n')
+    assert docs(read_all("-")) == ["stdin:2", "k"]
+
+
+def test_empty_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    feed(monkeypatch, b"")
+    assert only_reject("-") == Reject("<stdin>", "empty file")
+
+
+def test_white_space_alone_is_an_article(tmp_path: Path) -> None:
+    path = tmp_path / "blank.txt"
+    path.write_text(" \n\t\n")
+    assert docs(read_all(path)) == ["blank"]
+
+
+# -- bad input --------------------------------------------------------------------------------------
+
+
+def test_an_empty_file(tmp_path: Path) -> None:
+    path = tmp_path / "empty.txt"
+    path.touch()
+    assert only_reject(path) == Reject(str(path), "empty file")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        pytest.param(TEXT.encode("utf-16"), r"UTF-16 \(its byte order mark at byte 0\)", id="utf-16"),
+        pytest.param(TEXT.encode("utf-32"), r"UTF-32 \(its byte order mark", id="utf-32"),
+        pytest.param(TEXT.encode("utf-16-le"), "UTF-16 without a byte order mark", id="utf-16-le"),
+        pytest.param(TEXT.encode("utf-16-be"), "UTF-16 without a byte order mark", id="utf-16-be"),
+        pytest.param(TEXT.encode("cp1256"), r"CP1256.*\(byte 0x\w\w at 0\)", id="cp1256"),
+        pytest.param("نص".encode() + b"\xd9", "cut off in the middle of a character, at byte 4 of 5", id="cut"),
+        pytest.param(TEXT.encode()[:9] + b"\xff" + TEXT.encode()[9:] * 9, "byte 0xff at 9", id="damaged"),
+        pytest.param(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4, "binary file", id="png"),
+        pytest.param(bytes(1000), "binary file.*0x00 at byte 0", id="nulls"),
+    ],
+)
+def test_what_is_not_utf_8_is_rejected_with_its_likeness(tmp_path: Path, data: bytes, reason: str) -> None:
+    bad, good = tmp_path / "bad.txt", tmp_path / "good.txt"
+    bad.write_bytes(data)
+    good.write_bytes(TEXT.encode())
+    first, second = read_all(bad, good)
+    assert isinstance(first, Reject)
+    assert first.where == str(bad)
+    assert re.search(reason, first.reason), first.reason
+    assert isinstance(second, Article)
+
+
+def test_a_null_in_a_long_text_is_text(tmp_path: Path) -> None:
+    path = tmp_path / "null.txt"
+    path.write_bytes((TEXT + "\0" + TEXT).encode())
+    assert docs(read_all(path)) == ["null"]
+
+
+def test_a_folder_without_an_article(tmp_path: Path) -> None:
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG")
+    assert "no article in this folder" in only_reject(tmp_path).reason
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    assert only_reject(tmp_path / "none.txt").reason == "no such file or folder"
+
+
+def test_a_path_through_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert "cannot be read" in only_reject(tmp_path / "file" / "x.txt").reason
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+@pytest.mark.parametrize("cut", [True, False])
+def test_damaged_compressed_files(tmp_path: Path, ending: str, cut: bool) -> None:
+    whole = {".gz": gzip.compress, ".zst": zstandard.compress}[ending]((TEXT * 50).encode())
+    path = tmp_path / f"x.txt{ending}"
+    path.write_bytes(whole[: len(whole) // 2] if cut else b"plain text")
+    items = read_all(path)
+    assert [type(item) for item in items] == [Reject]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"text": "a"', "not valid JSON"),
+        ('{"text": "a", "n": NaN}', "NaN is not JSON"),
+        ('{"text": "\\ud800"}', "lone surrogate U+D800 at character 0 of `text`"),
+        ('{"text": "a", "by": "\\udc00"}', "lone surrogate U+DC00 in a field other than `text`"),
+        ('{"title": "a", "body": "b"}', "no `text` field, only 'body', 'title'"),
+        ('{"text": null}', "`text` is null"),
+        ('{"text": 5}', "`text` is a number"),
+        ('{"text": ["a"]}', "`text` is a list"),
+        ('["text"]', "not a JSON object"),
+        ('{"id": true, "text": "a"}', "the id is True"),
+        ('{"id": "", "text": "a"}', "the id is ''"),
+        ('{"id": {}, "text": "a"}', "the id is {}"),
+        ("[" * 100_000, "not valid JSON"),
+        ('{"n": ' + "9" * 5000 + ', "text": "a"}', "not valid JSON"),
+    ],
+)
+def test_a_bad_line_loses_nothing_else(tmp_path: Path, line: str, reason: str) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_text(f'{{"id": "before", "text": "x"}}\n{line}\n{{"id": "after", "text": "y"}}\n')
+    before, bad, after = read_all(path)
+    assert isinstance(bad, Reject)
+    assert bad.where == f"{path}:2"
+    assert reason in bad.reason
+    assert docs([before, after]) == ["before", "after"]
+
+
+def test_a_line_that_is_not_utf_8(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_bytes(b'{"text": "x"}\n{"text": "' + "نص عربي قديم".encode("cp1256") + b'"}\n{"text": "y"}\n')
+    items = read_all(path)
+    assert [type(item) for item in items] == [Article, Reject, Article]
+
+
+def test_json_lines_in_utf_16_are_one_reject(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_bytes('{"text": "x"}\n{"text": "y"}\n'.encode("utf-16"))
+    assert "looks like UTF-16" in only_reject(path).reason
+
+
+def test_json_lines_without_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_text("\n  \n")
+    assert "empty file" in only_reject(path).reason
+
+
+def test_the_second_of_two_equal_ids_is_rejected(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_text('{"id": "a", "text": "x"}\n{"id": "a", "text": "y"}\n{"id": "b", "text": "z"}\n')
+    items = read_all(path)
+    assert docs(items) == ["a", "b"]
+    assert items[1] == Reject(f"{path}:2", f"duplicate id 'a', first seen at {path}:1")
+
+
+def test_a_surrogate_pair_is_one_character_and_null_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_text('{"text": "\\ud83d\\ude00 \\u0000"}\n')
+    (item,) = read_all(path)
+    assert isinstance(item, Article)
+    assert item.text == "😀 \0"
