@@ -157,7 +157,7 @@ def _spare_inputs(output: Path, inputs: Sequence[str]) -> None:
             raise DataError(f"{output}: would overwrite the input {name}; give another --output")
         if given.is_dir() and any(path.is_relative_to(given) for path in written):
             raise DataError(f"{output}: lies in the input folder {name}; give an --output outside it")
-        if given.is_relative_to(written[0]) and output.is_dir():
+        if given.suffix == ".json" and given.parent == written[0]:
             raise DataError(f"{output}: holds the input {name}; give another --output")
 
 

@@ -36,9 +36,7 @@ def attitudes(records: Iterable[Record]) -> dict[str, Counter[str]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description="Read a folder of .txt articles and summarise their records."
-    )
+    parser = argparse.ArgumentParser(description="Read a folder of .txt articles and summarise their records.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", default="news", help="a shipped model or a model folder (default: news)")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))

@@ -126,9 +126,7 @@ def test_import_writes_nothing_when_one_article_is_at_fault(tmp_path: Path, seed
         run_import(empty)
 
 
-def test_validate_passes_the_sound_folder(
-    gold: Path, seeds: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_validate_passes_the_sound_folder(gold: Path, seeds: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert validate(gold, seeds) == 0
     assert capsys.readouterr().out == "2 articles, 0 errors, 0 warnings\n"
 
@@ -203,14 +201,10 @@ def test_a_folder_that_is_none_or_holds_a_doc_twice(gold: Path, seeds: Path, tmp
         load_annotations(gold, seeds)
 
 
-def test_validate_holds_the_folder_to_the_manifest(
-    gold: Path, seeds: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_validate_holds_the_folder_to_the_manifest(gold: Path, seeds: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = "مقال ثالث.\n"
     (seeds / "three.txt").write_text(text, encoding="utf-8")
-    rewrite(
-        seeds / "manifest.json", lambda tree: tree["articles"].append({"file": "three.txt", "sha256": "0"})
-    )
+    rewrite(seeds / "manifest.json", lambda tree: tree["articles"].append({"file": "three.txt", "sha256": "0"}))
     assert validate(gold, seeds) == 1
     out = capsys.readouterr().out
     assert f"{gold}: no annotation of three" in out
@@ -219,9 +213,7 @@ def test_validate_holds_the_folder_to_the_manifest(
     assert validate(gold, seeds) == 1
     assert "two is annotated, and" in capsys.readouterr().out
     rewrite(seeds / "manifest.json", lambda tree: tree["articles"][0].pop("sha256"))
-    with pytest.raises(
-        DataError, match=r"manifest\.json: not a manifest: articles\.0\.sha256: field required"
-    ):
+    with pytest.raises(DataError, match=r"manifest\.json: not a manifest: articles\.0\.sha256: field required"):
         validate(gold, seeds)
 
 

@@ -178,8 +178,7 @@ def test_every_command_is_covered_above() -> None:
     # A command with sub-commands opens no door itself; its `--help` is covered below.
     leaves = {name for name in commands(make_parser()) if name != "annotations"}
     assert leaves == {
-        " ".join(line.split()[:2]) if line.startswith("annotations") else line.split()[0]
-        for line in HANDED_OVER
+        " ".join(line.split()[:2]) if line.startswith("annotations") else line.split()[0] for line in HANDED_OVER
     }
 
 
@@ -283,9 +282,7 @@ def test_a_programmers_error_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch
         ("train", "required: CONFIG; see `rasid train --help`"),
     ],
 )
-def test_a_command_line_that_does_not_parse(
-    line: str, expected: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_command_line_that_does_not_parse(line: str, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(line.split()) == 2
     message = capsys.readouterr().err
     assert message.startswith("rasid: ")

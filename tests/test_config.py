@@ -112,9 +112,7 @@ def test_overrides_depart_from_the_file(tmp_path: Path) -> None:
 
 
 def test_overrides_reach_into_lists() -> None:
-    assert apply_overrides({"sources": [{"share": 1}]}, ["sources.0.share=0.5"]) == {
-        "sources": [{"share": 0.5}]
-    }
+    assert apply_overrides({"sources": [{"share": 1}]}, ["sources.0.share=0.5"]) == {"sources": [{"share": 0.5}]}
 
 
 @pytest.mark.parametrize(
@@ -141,9 +139,7 @@ def test_a_missing_file_lists_the_nearest_shipped_config() -> None:
     assert str(caught.value) == f"{name}x.yaml: no such config file; did you mean {name!r}?"
 
 
-def test_shipped_configs_are_found_by_bare_name_and_by_path(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_shipped_configs_are_found_by_bare_name_and_by_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     for name, path in shipped_configs().items():
         assert find_config(name) == find_config(f"configs/{name}.yaml") == path

@@ -37,9 +37,7 @@ def mention(text: str, surface: str, label: str, cluster: str, nth: int = 0) -> 
     }
 
 
-def record(
-    doc: str, mentions: list[dict[str, Any]], stances: tuple[Stance, ...] = (), **extra: Any
-) -> Record:
+def record(doc: str, mentions: list[dict[str, Any]], stances: tuple[Stance, ...] = (), **extra: Any) -> Record:
     types = {each["cluster"]: each["type"] for each in mentions}
     return Record(
         doc=doc,
@@ -71,9 +69,7 @@ def gold_records() -> list[Record]:
                 Stance(target="C2", scope=second, label="favor"),
             ),
         ),
-        record(
-            "two", [mention(two, "تركيا", "GPE", "C1")], (Stance(target="C1", scope="article", label="none"),)
-        ),
+        record("two", [mention(two, "تركيا", "GPE", "C1")], (Stance(target="C1", scope="article", label="none"),)),
     ]
 
 

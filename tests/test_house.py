@@ -139,9 +139,7 @@ def test_everything_in_a_room_that_is_not_code_is_package_data() -> None:
 def test_the_sdist_carries_seeds_and_annotations_and_the_wheel_does_not() -> None:
     manifest = (ROOT / "MANIFEST.in").read_text(encoding="utf-8").splitlines()
     assert {"graft annotations", "graft seeds"} <= set(manifest)
-    assert not any(
-        word in name for name in project()["tool"]["setuptools"]["packages"] for word in ("seeds", "annot")
-    )
+    assert not any(word in name for name in project()["tool"]["setuptools"]["packages"] for word in ("seeds", "annot"))
 
 
 def canonical(name: str) -> str:
@@ -287,25 +285,36 @@ def test_the_file_tree_in_the_readme_names_what_is_there() -> None:
             folder = Path(name)
 
 
-@pytest.mark.parametrize("name", ["batch_infer.py"])
-def test_a_script_runs(name: str, tiny_model: Path, tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_bytes("وصل وفد من الأمم المتحدة إلى العاصمة.\r\nثم غادر.".encode())
-    output = tmp_path / "records.jsonl"
+def _run_script(*arguments: object) -> str:
     shown = subprocess.run(
-        [sys.executable, ROOT / "scripts" / name, tmp_path, "--model", tiny_model, "--output", output],
+        [sys.executable, *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=120,
         env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONIOENCODING": "utf-8"},
     )
     assert shown.returncode == 0, shown.stderr
-    assert shown.stdout.startswith("1 articles, ")
+    return shown.stdout
+
+
+def test_batch_infer_runs(tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes("وصل وفد من الأمم المتحدة إلى العاصمة.\r\nثم غادر.".encode())
+    output = tmp_path / "records.jsonl"
+    printed = _run_script(ROOT / "scripts/batch_infer.py", tmp_path, "--model", tiny_model, "--output", output)
+    assert printed.startswith("1 articles, ")
     assert output.read_text(encoding="utf-8").count("\n") == 1
 
 
+def test_pretraining_speed_runs() -> None:
+    shape = ("--vocabulary", 50, "--layers", 1, "--hidden", 64, "--length", 8, "--batch", 2, "--steps", 2)
+    printed = _run_script(ROOT / "scripts/pretraining_speed.py", "--keep-memory", "--attention", "eager", *shape)
+    assert re.search(r"1 x 64, vocabulary 50, fp32 eager memory kept, compiled False: \d+ tokens/s", printed)
+
+
 def test_every_script_is_run_above() -> None:
-    (marks,) = [mark for mark in test_a_script_runs.pytestmark if mark.name == "parametrize"]  # type: ignore[attr-defined]
-    assert {path.name for path in sources("scripts")} == set(marks.args[1])
+    tests = Path(__file__).read_text(encoding="utf-8")
+    for path in sources("scripts"):
+        assert f'"scripts/{path.name}"' in tests, f"no test runs {path.name}"
 
 
 # The maintainers' tools
@@ -322,9 +331,7 @@ def test_ci_runs_make_test() -> None:
 
 
 def test_make_test_runs_every_check() -> None:
-    shown = subprocess.run(
-        ["make", "--dry-run", "--always-make", "test"], cwd=ROOT, capture_output=True, text=True
-    )
+    shown = subprocess.run(["make", "--dry-run", "--always-make", "test"], cwd=ROOT, capture_output=True, text=True)
     assert shown.returncode == 0, shown.stderr
     for command in ("ruff check", "ruff format --check", "mypy", "rasid annotations validate", "pytest"):
         assert command in shown.stdout
@@ -332,9 +339,7 @@ def test_make_test_runs_every_check() -> None:
 
 
 def test_the_hooks_are_those_that_ci_runs() -> None:
-    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0][
-        "hooks"
-    ]
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
     assert {hook["id"] for hook in hooks} == {"ruff-check", "ruff-format", "mypy", "annotations"}
     assert all(hook["entry"].startswith(".venv/bin/") for hook in hooks)
 

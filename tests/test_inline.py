@@ -93,9 +93,7 @@ INLINE_FAULTS = [
 
 
 @pytest.mark.parametrize(("edit", "line", "expected"), INLINE_FAULTS)
-def test_faults_of_the_text_name_file_and_line(
-    tmp_path: Path, edit: tuple[str, str], line: int, expected: str
-) -> None:
+def test_faults_of_the_text_name_file_and_line(tmp_path: Path, edit: tuple[str, str], line: int, expected: str) -> None:
     assert INLINE.count(edit[0]) == 1
     with pytest.raises(DataError) as caught:
         read(tmp_path, INLINE.replace(*edit))
@@ -192,9 +190,7 @@ def annotated(draw: st.DrawFn) -> tuple[Record, str]:
         label = draw(st.sampled_from(WOJOOD))
         cluster = None if label in VALUES else draw(st.sampled_from(["C1", "C2", "x_3", "٤"]))
         entities.append(
-            Entity(
-                id=f"T{number}", type=label, start=start, end=end, surface=text[start:end], cluster=cluster
-            )
+            Entity(id=f"T{number}", type=label, start=start, end=end, surface=text[start:end], cluster=cluster)
         )
     names = sorted({entity.cluster for entity in entities if entity.cluster})
     kinds = st.sampled_from([label for label in WOJOOD if label not in VALUES])

@@ -226,7 +226,8 @@ def test_the_output_spares_the_inputs(articles: Path, tmp_path: Path) -> None:
     assert "lies in the input folder" in refused(arguments(model, articles / "r.jsonl", articles))
     assert "lies in the input folder" in refused(arguments(model, articles / "records", articles))
     assert "would overwrite the input" in refused(arguments(model, articles, articles))
-    assert "holds the input" in refused(arguments(model, tmp_path, source))
+    (articles / "one.json").write_text('{"text": "x"}')
+    assert "holds the input" in refused(arguments(model, articles, articles / "one.json"))
     assert source.read_text() == '{"text": "x"}\n'
 
 

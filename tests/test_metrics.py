@@ -63,9 +63,7 @@ def spans_of(rows: Iterable[tuple[int, int, str, str]]) -> tuple[Entity, ...]:
         twice = any(each.span == span and each.type == label for each in kept)
         if not twice and not any(span.crosses(each.span) for each in kept):
             surface = f"s{start}-{end}"
-            kept.append(
-                Entity(id=f"T{len(kept)}", type=label, start=start, end=end, surface=surface, cluster=cluster)
-            )
+            kept.append(Entity(id=f"T{len(kept)}", type=label, start=start, end=end, surface=surface, cluster=cluster))
     return tuple(kept)
 
 
@@ -108,9 +106,7 @@ def test_span_scores_are_those_of_a_naive_count(pairs: list[tuple[tuple[Entity, 
     types = {item[3] for item in told(0) + told(1)}
     assert set(scores.by_type) == types
     by_type = [naive_prf(told(0, label), told(1, label)) for label in scores.by_type]
-    assert [(s.precision, s.recall, s.f1) for s in scores.by_type.values()] == [
-        pytest.approx(each) for each in by_type
-    ]
+    assert [(s.precision, s.recall, s.f1) for s in scores.by_type.values()] == [pytest.approx(each) for each in by_type]
     assert scores.macro == pytest.approx(sum(each[2] for each in by_type) / len(types) if types else 0.0)
 
 
@@ -204,8 +200,7 @@ WORDS = [Span(n * 2, n * 2 + 1) for n in range(7)]
 def test_flat_spans_score_as_seqeval_scores_their_tags(rows: list[tuple[int, int, str]]) -> None:
     """Strict span F1 and seqeval's strict F1 agree wherever spans do not nest."""
     entities = [
-        (WORDS[first].start, WORDS[min(first + length, 7) - 1].end, label, "A")
-        for first, length, label in rows
+        (WORDS[first].start, WORDS[min(first + length, 7) - 1].end, label, "A") for first, length, label in rows
     ]
     sides = []
     for side in (entities[::2], entities[1::2]):
@@ -222,9 +217,7 @@ def test_flat_spans_score_as_seqeval_scores_their_tags(rows: list[tuple[int, int
 
 def test_iob2_of_nested_glued_and_punctuated_words() -> None:
     words = [Span(0, 4), Span(5, 10), Span(10, 11), Span(12, 20)]
-    entities = spans_of(
-        [(0, 10, "ORG", "A"), (5, 10, "GPE", "B"), (12, 16, "GPE", "B"), (16, 20, "GPE", "C")]
-    )
+    entities = spans_of([(0, 10, "ORG", "A"), (5, 10, "GPE", "B"), (12, 16, "GPE", "B"), (16, 20, "GPE", "C")])
     assert iob2(words, entities) == ["B-ORG", "I-ORG", "O", "B-GPE"]
     assert iob2([], entities) == []
     assert iob2([Span(0, 4), Span(4, 6)], spans_of([(4, 6, "ORG", "A")])) == ["O", "B-ORG"]
@@ -310,9 +303,7 @@ def test_cluster_scores_are_those_of_naive_formulas(left: list[int], right: list
     assert b3.recall == pytest.approx(naive_b3(gold, predicted))
     assert add_rows(b3_by_mention(gold, predicted).values(), 4) == pytest.approx(b3_row(gold, predicted))
     ceaf = ceaf_row(gold, predicted)
-    assert list(ceaf) == pytest.approx(
-        [naive_ceaf(gold, predicted), len(predicted)] * 1 + [ceaf[0], len(gold)]
-    )
+    assert list(ceaf) == pytest.approx([naive_ceaf(gold, predicted), len(predicted)] * 1 + [ceaf[0], len(gold)])
     assert muc_row(gold, predicted) == (*naive_muc(predicted, gold), *naive_muc(gold, predicted))
 
 

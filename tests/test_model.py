@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rasid.encoding import pad, pair_window, windows
+from rasid.encoding import pad, pair_windows, windows
 from rasid.errors import ModelError
 from rasid.labels import STANCES, WOJOOD
 from rasid.model import (
@@ -56,9 +56,7 @@ def fault(action: Callable[[], object]) -> str:
 
 @given(st.integers(1, 3), st.integers(1, 6), st.integers(1, 4), st.data())
 def test_pool_is_the_mean_of_each_group(batch: int, length: int, groups: int, data: st.DataObject) -> None:
-    index = torch.tensor(
-        [[data.draw(st.integers(-1, groups - 1)) for _ in range(length)] for _ in range(batch)]
-    )
+    index = torch.tensor([[data.draw(st.integers(-1, groups - 1)) for _ in range(length)] for _ in range(batch)])
     states = torch.randn(batch, length, 2)
     pooled = pool(states, index, groups)
     assert pooled.shape == (batch, groups, 2)
@@ -82,7 +80,7 @@ def test_a_tokens_head_gives_bio_logits_for_every_word(loaded: Loaded) -> None:
 def test_a_pair_head_gives_one_row_of_classes(loaded: Loaded) -> None:
     name = loaded.head("pair")
     assert name is not None
-    batch = pad([pair_window(loaded.tokenizer, "داعش", "خرج المدنيون", 64)], 0)
+    batch = pad(pair_windows(loaded.tokenizer, "داعش", "خرج المدنيون", 64), 0)
     logits = loaded.model(name, batch.input_ids, batch.attention_mask, batch.index, 2)
     assert logits.shape == (1, len(loaded.model.config.named_heads[name].labels))
 
@@ -92,9 +90,7 @@ def test_a_text_scores_the_same_whatever_it_is_batched_with(loaded: Loaded) -> N
     texts = (["داعش", "في", "الباغوز"], ["قوات"] * 20, ["مخيم", "الهول"])
     rows = [windows(loaded.tokenizer, words, 64, 16)[0] for words in texts]
     together = pad(rows, 0)
-    logits = loaded.model(
-        "entities", together.input_ids, together.attention_mask, together.index, together.groups
-    )
+    logits = loaded.model("entities", together.input_ids, together.attention_mask, together.index, together.groups)
     for i, row in enumerate(rows):
         alone = pad([row], 0)
         own = loaded.model("entities", alone.input_ids, alone.attention_mask, alone.index, alone.groups)

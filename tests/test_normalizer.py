@@ -87,9 +87,7 @@ def test_the_pieces_of_a_word_span_that_word(tokenizer: Tokenizer, raw: str) -> 
         inside = [(a, b) for a, b in offsets if a < word.end and word.start < b]
         assert inside, word.of(raw)
         assert min(a for a, _ in inside) == word.start
-        assert (
-            max(b for _, b in inside) <= word.end + 1
-        )  # a control that trails a word may go with its last piece
+        assert max(b for _, b in inside) <= word.end + 1  # a control that trails a word may go with its last piece
         joined = normalise(raw[inside[0][0] : inside[-1][1]])
         assert joined == normalise(word.of(raw))
 

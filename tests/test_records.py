@@ -31,9 +31,7 @@ TEXT = "قال دونالد ترامب إن داعش انتهى يوم السب�
 
 def entity(name: str, label: str, surface: str, cluster: str | None) -> Entity:
     start = TEXT.index(surface)
-    return Entity(
-        id=name, type=label, start=start, end=start + len(surface), surface=surface, cluster=cluster
-    )
+    return Entity(id=name, type=label, start=start, end=start + len(surface), surface=surface, cluster=cluster)
 
 
 def sound() -> Record:
@@ -80,13 +78,9 @@ BROKEN = {
     "has no mention": change_entity(0, cluster="C2"),
     "is a value and has no cluster": change_entity(2, cluster="C1"),
     "cluster 'C7' is not defined": change_entity(1, cluster="C7"),
-    "a cluster has no type 'DATE'": change(
-        clusters=(sound().clusters[0], Cluster(id="C2", name="داعش", type="DATE"))
-    ),
+    "a cluster has no type 'DATE'": change(clusters=(sound().clusters[0], Cluster(id="C2", name="داعش", type="DATE"))),
     "the target is not a cluster": change(stances=(Stance(target="C9", scope="article", label="none"),)),
-    "holder 'C9' is neither": change(
-        stances=(Stance(target="C2", scope="article", label="none", holder="C9"),)
-    ),
+    "holder 'C9' is neither": change(stances=(Stance(target="C2", scope="article", label="none", holder="C9"),)),
     "out of the text's": change(stances=(Stance(target="C2", scope=(0, 999), label="none"),)),
     "a second stance": change(stances=(sound().stances[0], sound().stances[0])),
 }

@@ -90,9 +90,7 @@ class Page(HTMLParser):
 
 def entity(number: int, text: str, surface: str, kind: str = "ORG", cluster: str | None = "C1") -> Entity:
     start = text.index(surface)
-    return Entity(
-        id=f"T{number}", type=kind, start=start, end=start + len(surface), surface=surface, cluster=cluster
-    )
+    return Entity(id=f"T{number}", type=kind, start=start, end=start + len(surface), surface=surface, cluster=cluster)
 
 
 def record_of(text: str, entities: tuple[Entity, ...] = (), **parts: Any) -> Record:
@@ -161,9 +159,7 @@ def test_nested_marks_say_how_much_lies_inside_them(page: Page) -> None:
 def test_deep_nesting_counts_levels_not_mentions() -> None:
     text = "a b c d e f"
     spans = [(0, 11), (0, 5), (0, 3), (0, 1), (8, 9)]
-    entities = [
-        Entity(id=str(i), type="ORG", start=s, end=e, surface=text[s:e]) for i, (s, e) in enumerate(spans)
-    ]
+    entities = [Entity(id=str(i), type="ORG", start=s, end=e, surface=text[s:e]) for i, (s, e) in enumerate(spans)]
     classes = {text: named["class"] for named, text in page_of(text, *entities).marks}
     assert classes == {text: "k3", "a b c": "k2", "a b": "k1", "a": "k0", "e": "k0"}
 
@@ -293,13 +289,9 @@ def items(draw: st.DrawFn) -> Item:
     text = draw(st.text(st.characters(exclude_categories=[]), min_size=1, max_size=40))
     kept: list[tuple[int, int]] = []
     for start, end in draw(spans_of(len(text))):
-        if all(
-            e <= start or end <= s or (s <= start and end <= e) or (start <= s and e <= end) for s, e in kept
-        ):
+        if all(e <= start or end <= s or (s <= start and end <= e) or (start <= s and e <= end) for s, e in kept):
             kept.append((start, end))
-    entities = tuple(
-        Entity(id=str(i), type="ORG", start=s, end=e, surface=text[s:e]) for i, (s, e) in enumerate(kept)
-    )
+    entities = tuple(Entity(id=str(i), type="ORG", start=s, end=e, surface=text[s:e]) for i, (s, e) in enumerate(kept))
     stances = tuple(Stance(target="C1", scope=span, label="none") for span in draw(spans_of(len(text))))
     return Item(record_of(text, entities, stances=stances), text)
 
@@ -457,9 +449,7 @@ def test_a_broken_line_of_texts_is_named(tmp_path: Path, records: Path, line: st
     assert message.startswith(f"{texts}:{line.count(chr(10)) + 1}: ")
 
 
-def test_no_record_a_text_that_is_not_utf8_and_a_page_that_cannot_be_written(
-    tmp_path: Path, records: Path
-) -> None:
+def test_no_record_a_text_that_is_not_utf8_and_a_page_that_cannot_be_written(tmp_path: Path, records: Path) -> None:
     empty = tmp_path / "empty.jsonl"
     empty.write_text("\n", encoding="utf-8")
     assert "no record" in failure(empty, tmp_path, tmp_path / "page.html")

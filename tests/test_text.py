@@ -171,16 +171,12 @@ def test_span_relations_agree_with_sets_of_places(ends: tuple[int, int, int, int
     assert len(a) == len(left)
 
 
-@pytest.mark.parametrize(
-    ("word", "expected"), [("،", True), ("“", True), ("😀", True), ("3", False), ("و", False)]
-)
+@pytest.mark.parametrize(("word", "expected"), [("،", True), ("“", True), ("😀", True), ("3", False), ("و", False)])
 def test_is_punctuation(word: str, expected: bool) -> None:
     assert is_punctuation(word) is expected
 
 
-@pytest.mark.parametrize(
-    "text", ["ا" * 100_000, "قال " * 50_000, "ـ" * 100_000, "ا,*" * 30_000, "." * 100_000]
-)
+@pytest.mark.parametrize("text", ["ا" * 100_000, "قال " * 50_000, "ـ" * 100_000, "ا,*" * 30_000, "." * 100_000])
 def test_long_input_takes_time_in_proportion(text: str) -> None:
     """Seconds, not hours, on an endless word or line; a quadratic pattern would hang here."""
     assert words(text)

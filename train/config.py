@@ -94,6 +94,7 @@ class RunConfig(Section):
     cross_validation: CrossValidation | None = None
     window: int = 192
     overlap: int = 64
+    pair_window: int = 384
     dropout: float = 0.1
     batch_tokens: int = 2048  # padded pieces of a training batch
     head_learning_rate: float = 1e-3  # heads start from nothing and learn faster than the encoder

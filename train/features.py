@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
-from rasid.encoding import Window, pair_window, windows
+from rasid.encoding import Window, pair_windows, windows
 from rasid.model import BEGIN, INSIDE, OUTSIDE, Head
 from rasid.text import Span, is_punctuation, words
 
@@ -80,12 +80,9 @@ def text_rows(
 def pair_rows(
     pairs: Sequence[GoldPair], source: Source, head: Head, tokenizer: PreTrainedTokenizerFast, size: int
 ) -> list[Row]:
-    """One row per pair."""
+    """A row per pair, or per part of a passage too long for the window; all parts bear the pair's class."""
     return [
-        Row(
-            source.head,
-            pair_window(tokenizer, gold.pair.target, gold.pair.passage, size),
-            np.array(head.labels.index(gold.label), dtype=np.int8),
-        )
+        Row(source.head, window, np.array(head.labels.index(gold.label), dtype=np.int8))
         for gold in pairs
+        for window in pair_windows(tokenizer, gold.pair.target, gold.pair.passage, size)
     ]

@@ -28,7 +28,6 @@ from rasid.model import (
     Head,
     Loaded,
     RasidModel,
-    find_model,
     load_tokenizer,
     new_model,
     revision_of,
@@ -167,12 +166,16 @@ def gather(config: RunConfig, tokenizer: PreTrainedTokenizerFast) -> Material:
             texts = read_texts(source)
             own = text_rows(texts, source, head, tokenizer, config.window, config.overlap)
         else:
-            own = pair_rows(read_pairs(source, head.labels), source, head, tokenizer, config.window)
+            own = pair_rows(read_pairs(source, head.labels), source, head, tokenizer, config.pair_window)
         rows += own
         repeats += [source.repeat] * len(own)
     if not rows:
         raise ConfigError("sources: no training data in any of them")
     return Material(rows, repeats, heads)
+
+
+def _model(config: RunConfig, heads: dict[str, Head]) -> RasidModel:
+    return new_model(config.encoder, heads, config.window, config.overlap, config.dropout, config.pair_window)
 
 
 def exam(source: Source, head: Head) -> Exam:
@@ -217,10 +220,8 @@ def _has_bf16() -> bool:
 
 def encoder_tokenizer(encoder: str) -> PreTrainedTokenizerFast:
     """The tokenizer of an encoder given by folder, shipped name or hub id."""
-    path = Path(encoder)
-    if not path.is_dir() and encoder in shipped_models():
-        path = find_model(encoder)
-    return load_tokenizer(path)
+    folder = Path(encoder) if Path(encoder).is_dir() else shipped_models().get(encoder)
+    return load_tokenizer(folder or encoder)
 
 
 @dataclass(frozen=True)
@@ -238,7 +239,7 @@ def fit(config: RunConfig, output: Path, resume: bool = False) -> Result:
     torch.manual_seed(arguments.seed)
     tokenizer = encoder_tokenizer(config.encoder)
     material = gather(config, tokenizer)
-    model = new_model(config.encoder, material.heads, config.window, config.overlap, config.dropout)
+    model = _model(config, material.heads)
     exams = {name: exam(source, material.heads[source.head]) for name, source in config.evaluation.items()}
     loaded = Loaded(model, tokenizer, output.name, "")
     trainer = MultiTaskTrainer(
@@ -285,7 +286,7 @@ def dry_run(config: RunConfig) -> None:
     """Takes the whole way but the training: reads every source, builds the model, runs one batch forward and back."""
     tokenizer = encoder_tokenizer(config.encoder)
     material = gather(config, tokenizer)
-    model = new_model(config.encoder, material.heads, config.window, config.overlap, config.dropout)
+    model = _model(config, material.heads)
     sampler = BatchSampler(material.rows, material.repeats, config.batch_tokens, 1)
     collate = Collator(int(tokenizer.pad_token_id or 0))
     seen: set[str] = set()

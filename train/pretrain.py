@@ -111,7 +111,7 @@ def learning_rate(config: PretrainConfig, share: float) -> float:
     return config.learning_rate * (1.0 - share) / (1.0 - config.warmup)
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Asks glibc to keep freed pages: large tensors otherwise fault every page in anew at each step (1.2x slower)."""
     try:
         libc = ctypes.CDLL("libc.so.6")
@@ -373,7 +373,7 @@ def draw_curve(folder: Path) -> None:
 
 def pretrain(config: PretrainConfig) -> Path:
     """The whole command: returns the folder of the trained encoder, or of the run when it paused."""
-    _keep_freed_memory()
+    keep_freed_memory()
     if config.threads:
         torch.set_num_threads(config.threads)
     config.output.mkdir(parents=True, exist_ok=True)

@@ -38,12 +38,20 @@ class WordSpan:
 def best_paths(log_probs: Floats) -> NDArray[np.int8]:
     """Best constrained BIO labels: log_probs (words, types, 3) -> labels (words, types).
 
-    Viterbi over each type on its own; Inside may follow Begin or Inside only.
+    Each type on its own; Inside may follow Begin or Inside only. Where the likeliest labels of a type keep to that they
+    are the best path already, and Viterbi runs for the other types only.
     """
+    labels: NDArray[np.int8] = log_probs.argmax(axis=2).astype(np.int8)
+    before = np.vstack([np.zeros((1, labels.shape[1]), dtype=np.int8), labels[:-1]])[: len(labels)]
+    broken = np.flatnonzero(((labels == 2) & (before == 0)).any(axis=0))
+    if len(broken):
+        labels[:, broken] = _viterbi(log_probs[:, broken])
+    return labels
+
+
+def _viterbi(log_probs: Floats) -> NDArray[np.int8]:
     words, types, _ = log_probs.shape
     labels = np.zeros((words, types), dtype=np.int8)
-    if not words:
-        return labels
     score = log_probs[0].copy()
     score[:, 2] = -np.inf
     back = np.zeros((words, types, 3), dtype=np.int8)

@@ -93,18 +93,22 @@ def _runs(lengths: list[int], capacity: int, overlap: int) -> list[tuple[int, in
     return runs
 
 
-def pair_window(tokenizer: PreTrainedTokenizerFast, target: str, passage: str, size: int) -> Window:
+def pair_windows(tokenizer: PreTrainedTokenizerFast, target: str, passage: str, size: int) -> list[Window]:
     """[CLS] target [SEP] passage [SEP] with index 0 on the target and 1 on the passage.
 
-    The target keeps at most a third of the window and the passage the rest; callers cut passages to fit beforehand
-    (`rasid.text.passages`), so that nothing is lost here in practice.
+    A passage that does not fit is read in even pieces, one window each. A target keeps at most a third of the window.
     """
     opening, closing = _frame(tokenizer)
     left = tokenizer(target, add_special_tokens=False, verbose=False)["input_ids"][: (size - 3) // 3]
-    right = tokenizer(passage, add_special_tokens=False, verbose=False)["input_ids"][: size - 3 - len(left)]
-    ids = (opening, *left, closing, *right, closing)
-    index = (-1, *[0] * len(left), -1, *[1] * len(right), -1)
-    return Window(ids, index, 0, 2, 0, 2)
+    whole = tokenizer(passage, add_special_tokens=False, verbose=False)["input_ids"]
+    parts = max(1, -(-len(whole) // (size - 3 - len(left))))
+    length = max(1, -(-len(whole) // parts))
+    found = []
+    for start in range(0, max(1, len(whole)), length):
+        right = whole[start : start + length]
+        ids = (opening, *left, closing, *right, closing)
+        found.append(Window(ids, (-1, *[0] * len(left), -1, *[1] * len(right), -1), 0, 2, 0, 2))
+    return found
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ class RasidConfig(PreTrainedConfig):
         dropout: float = 0.1,
         window: int = 192,
         overlap: int = 64,
+        pair_window: int = 384,
         **kwargs: Any,
     ) -> None:
         self.encoder = encoder or {}
@@ -58,6 +59,7 @@ class RasidConfig(PreTrainedConfig):
         self.dropout = dropout
         self.window = window  # pieces of one window, special tokens included
         self.overlap = overlap  # pieces that neighbouring windows share
+        self.pair_window = pair_window  # pieces of a target and its passage; a longer passage is read in parts
         super().__init__(**kwargs)
 
     @property
@@ -240,22 +242,25 @@ def _brief(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
 
 
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """The folder's fast tokenizer. Raises ModelError when it has none."""
+def load_tokenizer(source: str | Path) -> PreTrainedTokenizerFast:
+    """The fast tokenizer of a folder (a Path) or a hub id (a string). Raises ModelError when there is none."""
     from transformers import AutoTokenizer
 
+    local = isinstance(source, Path)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
         if getattr(tokenizer, "add_prefix_space", None) is False:  # byte-level BPE refuses split words without it
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, add_prefix_space=True)
+            tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local, add_prefix_space=True)
     except Exception as error:  # the tokenizers library raises bare Exceptions for a file it cannot read
-        raise ModelError(f"{folder}: no tokenizer could be loaded ({_brief(error)})") from None
+        raise ModelError(f"{source}: no tokenizer could be loaded ({_brief(error)})") from None
     if not tokenizer.is_fast:
-        raise ModelError(f"{folder}: its tokenizer is a slow one; a tokenizer.json is needed")
+        raise ModelError(f"{source}: its tokenizer is a slow one; a tokenizer.json is needed")
     return cast(PreTrainedTokenizerFast, tokenizer)
 
 
-def new_model(encoder: str, heads: dict[str, Head], window: int, overlap: int, dropout: float) -> RasidModel:
+def new_model(
+    encoder: str, heads: dict[str, Head], window: int, overlap: int, dropout: float, pair_window: int = 384
+) -> RasidModel:
     """Heads on a pretrained encoder: a folder, a shipped model's name, or a hub id (cached or online).
 
     Going on from a Rasid model, a head of the same name, kind and labels keeps what it has learnt.
@@ -275,6 +280,7 @@ def new_model(encoder: str, heads: dict[str, Head], window: int, overlap: int, d
         heads={name: head.model_dump(mode="json") for name, head in heads.items()},
         window=window,
         overlap=overlap,
+        pair_window=pair_window,
         dropout=dropout,
     )
     model = RasidModel(config)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rasid.encoding import Window, pad, pair_window, windows
+from rasid.encoding import Window, pad, pair_windows, windows
 from rasid.model import BIO, Loaded
 
 Floats = NDArray[np.float32]
@@ -41,19 +41,16 @@ def _batches(rows: Sequence[Window], tokens: int) -> Iterator[list[int]]:
         yield batch
 
 
-def _logits(loaded: Loaded, head: str, rows: Sequence[Window], tokens: int) -> list[Floats]:
-    """Raw scores of each window, in order: (words, types, 3) or (classes,), normalised to log probabilities."""
+def _scored(loaded: Loaded, head: str, rows: Sequence[Window], tokens: int) -> Iterator[tuple[int, Floats]]:
+    """(row number, log probabilities) of every window, batch by batch: (words, types, 3) or (classes,)."""
     device = next(loaded.model.parameters()).device
     pad_id = int(loaded.tokenizer.pad_token_id or 0)
-    results: list[Floats] = [np.empty(0, dtype=np.float32)] * len(rows)
     with torch.inference_mode():
         for numbers in _batches(rows, tokens):
             batch = pad([rows[n] for n in numbers], pad_id).to(device)
             logits = loaded.model(head, batch.input_ids, batch.attention_mask, batch.index, batch.groups)
             scores = logits.float().log_softmax(dim=-1).cpu().numpy()
-            for place, number in enumerate(numbers):
-                results[number] = scores[place]
-    return results
+            yield from zip(numbers, scores, strict=True)
 
 
 def word_log_probs(loaded: Loaded, head: str, texts: Sequence[Sequence[str]], tokens: int = 8192) -> list[Floats]:
@@ -64,25 +61,24 @@ def word_log_probs(loaded: Loaded, head: str, texts: Sequence[Sequence[str]], to
     config = loaded.model.config
     types = len(config.named_heads[head].labels)
     cut = [windows(loaded.tokenizer, words, config.window, config.overlap) for words in texts]
-    scores = _logits(loaded, head, [row for rows in cut for row in rows], tokens)
+    places = [(text, row) for text, rows in enumerate(cut) for row in rows]
+    found = [np.empty((len(words), types, BIO), dtype=np.float32) for words in texts]
     outside = np.array([0.0, -1e4, -1e4], dtype=np.float32)
-    found, position = [], 0
-    for words, rows in zip(texts, cut, strict=True):
-        whole = np.empty((len(words), types, BIO), dtype=np.float32)
-        for row in rows:
-            core = slice(row.core_start - row.first, row.core_end - row.first)
-            whole[row.core_start : row.core_end] = scores[position][core]
-            silent = np.setdiff1d(np.arange(row.count), np.array(row.index)) + row.first
-            whole[silent[(silent >= row.core_start) & (silent < row.core_end)]] = outside
-            position += 1
-        found.append(whole)
+    for number, scores in _scored(loaded, head, [row for _, row in places], tokens):
+        text, row = places[number]
+        scores[np.setdiff1d(np.arange(row.count), row.index)] = outside
+        core = slice(row.core_start - row.first, row.core_end - row.first)
+        found[text][row.core_start : row.core_end] = scores[core]
     return found
 
 
 def pair_probs(loaded: Loaded, head: str, pairs: Sequence[Pair], tokens: int = 8192) -> Floats:
-    """Class probabilities (pairs, classes) of a `pair` head."""
+    """Class probabilities (pairs, classes) of a `pair` head; of a passage read in parts, the parts' mean."""
     config = loaded.model.config
-    rows = [pair_window(loaded.tokenizer, pair.target, pair.passage, config.window) for pair in pairs]
-    classes = len(config.named_heads[head].labels)
-    scores = _logits(loaded, head, rows, tokens)
-    return np.exp(np.stack(scores)) if scores else np.empty((0, classes), dtype=np.float32)
+    cut = [pair_windows(loaded.tokenizer, pair.target, pair.passage, config.pair_window) for pair in pairs]
+    places = [(pair, row) for pair, rows in enumerate(cut) for row in rows]
+    found = np.zeros((len(pairs), len(config.named_heads[head].labels)), dtype=np.float32)
+    for number, scores in _scored(loaded, head, [row for _, row in places], tokens):
+        pair = places[number][0]
+        found[pair] += np.exp(scores) / len(cut[pair])
+    return found
