@@ -1,13 +1,15 @@
 """The small word lists that alias resolution rests on: class nouns, epithets, and things with names of their
 own making.
 
-Plain data, in the spelling of the press; look-ups go by `rasid.normalizer.normalise`. Add to it freely:
-nothing else in the package depends on what stands here.
+Plain data, in the spelling of the press; look-ups go by `rasid.normalizer.normalise`. Add to it freely: nothing
+outside this room depends on what stands here. The names of the five standing targets are `rasid.targets`'.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from rasid.targets import COALITION, DAESH, SDF, TURKEY, UNITED_STATES
 
 
 def _words(*rows: str) -> tuple[str, ...]:
@@ -87,8 +89,7 @@ class Known:
     """A thing with several names. `name` is the one its cluster bears in every article.
 
     `names` mean it always; `weak` names only when the article names no other candidate; `capital` means it
-    unless a preposition or a dateline makes it the city; `heads` are the class nouns that may stand for it;
-    `target` things get a stance wherever they are mentioned (annotation guidelines, stance rule 1).
+    unless a preposition or a dateline makes it the city; `heads` are the class nouns that may stand for it.
     """
 
     name: str
@@ -97,59 +98,14 @@ class Known:
     weak: tuple[str, ...] = ()
     capital: str | None = None
     heads: tuple[str, ...] = ()
-    target: bool = False
 
 
 KNOWN = (
-    Known(
-        "داعش",
-        "ORG",
-        (
-            *(
-                "تنظيم داعش",
-                "تنظيم الدولة",
-                "تنظيم الدولة الإسلامية",
-                "الدولة الإسلامية",
-                "دولة الخلافة",
-                "ISIS",
-                "ISIL",
-            ),
-            *("الدولة الإسلامية في العراق والشام", "تنظيم الدولة الإسلامية في العراق والشام", "دويلة داعش"),
-        ),
-        heads=("تنظيم",),
-        target=True,
-    ),
-    Known(
-        "قوات سوريا الديمقراطية",
-        "ORG",
-        ("قسد", "قوات سورية الديمقراطية", "قوات قسد", "SDF"),
-        heads=("قوات",),
-        target=True,
-    ),
-    Known(
-        "التحالف الدولي",
-        "ORG",
-        (
-            *(
-                "قوات التحالف الدولي",
-                "التحالف الدولي ضد داعش",
-                "التحالف الدولي لمحاربة داعش",
-                "التحالف الأمريكي",
-            ),
-            *("التحالف الدولي بقيادة الولايات المتحدة", "التحالف بقيادة الولايات المتحدة"),
-        ),
-        weak=("التحالف", "قوات التحالف"),
-        heads=("تحالف",),
-        target=True,
-    ),
-    Known(
-        "الولايات المتحدة",
-        "GPE",
-        ("الولايات المتحدة الأمريكية", "أمريكا", "أميركا", "الولاياتالمتحدة", "USA"),
-        capital="واشنطن",
-        target=True,
-    ),
-    Known("تركيا", "GPE", ("الجمهورية التركية",), capital="أنقرة", target=True),
+    Known(DAESH.name, DAESH.type, DAESH.names, heads=("تنظيم",)),
+    Known(SDF.name, SDF.type, SDF.names, heads=("قوات",)),
+    Known(COALITION.name, COALITION.type, COALITION.names, weak=("التحالف", "قوات التحالف"), heads=("تحالف",)),
+    Known(UNITED_STATES.name, UNITED_STATES.type, UNITED_STATES.names, capital="واشنطن"),
+    Known(TURKEY.name, TURKEY.type, TURKEY.names, capital="أنقرة"),
     Known("روسيا", "GPE", ("روسيا الاتحادية", "الاتحاد الروسي"), capital="موسكو"),
     Known("سوريا", "GPE", ("سورية", "الجمهورية العربية السورية")),
     Known("نهر الفرات", "LOC", ("الفرات",), heads=("نهر",)),

@@ -16,15 +16,16 @@ from numpy.typing import NDArray
 
 from rasid.labels import SALIENT, STANCES, StanceLabel
 from rasid.records import Cluster, Stance
+from rasid.targets import TARGETS
 from rasid.text import Span, passages
 
 from .clusters import Resolution
-from .lexicon import KNOWN, SETTLEMENTS
+from .lexicon import SETTLEMENTS
 from .mentions import Mention
 from .names import key
 
 Floats = NDArray[np.floating]
-_ALWAYS = frozenset((thing.type, thing.name) for thing in KNOWN if thing.target)
+_ALWAYS = frozenset((target.type, target.name) for target in TARGETS)
 _SETTLEMENTS = frozenset(map(key, SETTLEMENTS))
 _MENTIONS = 2  # of a cluster, outside other names, before it is a target
 _EVIDENCE = 3  # passages at most

@@ -26,11 +26,11 @@ SLOW_IMPORTS = ("torch", "transformers", "tokenizers", "numpy", "pydantic", "dat
 # command line -> door, and the attributes that its room reads
 HANDED_OVER: dict[str, tuple[str, dict[str, Any]]] = {
     "train configs/seeds.yaml": (
-        "rasid.train.finetune:run_train",
+        "rasid.train.command:run_train",
         {"config": "configs/seeds.yaml", "set": [], "output": None, "dry_run": False, "resume": False},
     ),
     "train seeds --set a.b=1 --set c=d --output out --dry-run --resume": (
-        "rasid.train.finetune:run_train",
+        "rasid.train.command:run_train",
         {"config": "seeds", "set": ["a.b=1", "c=d"], "output": Path("out"), "dry_run": True, "resume": True},
     ),
     "pretrain pretrain-compact --set seed=2": (

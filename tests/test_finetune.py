@@ -16,9 +16,10 @@ from rasid.errors import ConfigError, DataError
 from rasid.model import load_model
 from rasid.records import Cluster, Entity, Record, Stance, sha256_of
 from rasid.text import Span, passages
+from rasid.train.command import run_train
 from rasid.train.config import RunConfig
 from rasid.train.evaluation import predict_entities, score_labels, span_f1
-from rasid.train.finetune import fit, loss_of, parameter_groups, run_train, save
+from rasid.train.finetune import fit, loss_of, parameter_groups, save
 from rasid.train.floors import StanceFloors, SurfaceDictionary
 from rasid.train.masking import IGNORED
 from rasid.train.sources import GoldPair, GoldText, Pair, Typed

@@ -221,7 +221,7 @@ def test_no_assertion_stands_for_a_users_mistake() -> None:
 
 @pytest.mark.parametrize("name", sorted(shipped_configs()))
 def test_every_shipped_config_loads(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from rasid.train.finetune import load_run_config
+    from rasid.train.config import load_run_config
     from rasid.train.pretrain import PretrainConfig
 
     monkeypatch.setenv("RASID_DATA", str(tmp_path))

@@ -14,9 +14,10 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from rasid.config import parse_config
 from rasid.errors import ConfigError, DataError
+from rasid.train.blocks import Blocks
 from rasid.train.corpus import Source, articles, open_packed, pack, paragraphs_of
 from rasid.train.masking import IGNORED, WordMasker
-from rasid.train.pretrain import Blocks, PretrainConfig, learning_rate, pretrain
+from rasid.train.pretrain import PretrainConfig, learning_rate, pretrain
 from rasid.train.tokenizer import train_tokenizer
 
 from .conftest import SENTENCES  # type: ignore[import-not-found]

@@ -7,7 +7,6 @@ classes averaged over pairs; a batch belongs to one head.
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerFast, Trainer, TrainingArguments
 
 from rasid.config import dump_config
-from rasid.errors import ConfigError, ModelError
+from rasid.errors import ConfigError
 from rasid.labels import INVENTORIES
 from rasid.model import (
     Head,
@@ -35,7 +34,7 @@ from rasid.model import (
 )
 
 from .batching import BatchSampler, Collator, Rows
-from .config import RunConfig, Source, load_run_config
+from .config import RunConfig, Source
 from .evaluation import score_pairs, score_texts
 from .features import Row, pair_rows, text_rows
 from .masking import IGNORED
@@ -174,7 +173,8 @@ def gather(config: RunConfig, tokenizer: PreTrainedTokenizerFast) -> Material:
     return Material(rows, repeats, heads)
 
 
-def _model(config: RunConfig, heads: dict[str, Head]) -> RasidModel:
+def build_model(config: RunConfig, heads: dict[str, Head]) -> RasidModel:
+    """The config's encoder with heads on it."""
     return new_model(config.encoder, heads, config.window, config.overlap, config.dropout, config.pair_window)
 
 
@@ -239,7 +239,7 @@ def fit(config: RunConfig, output: Path, resume: bool = False) -> Result:
     torch.manual_seed(arguments.seed)
     tokenizer = encoder_tokenizer(config.encoder)
     material = gather(config, tokenizer)
-    model = _model(config, material.heads)
+    model = build_model(config, material.heads)
     exams = {name: exam(source, material.heads[source.head]) for name, source in config.evaluation.items()}
     loaded = Loaded(model, tokenizer, output.name, "")
     trainer = MultiTaskTrainer(
@@ -280,46 +280,3 @@ def save(result: Result, config: RunConfig, output: Path) -> None:
     dump_config(config, output / "run.yaml")
     metrics = {"metrics": result.metrics, "seconds": round(result.seconds, 1), "revision": revision_of(output)}
     (output / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
-
-
-def dry_run(config: RunConfig) -> None:
-    """Takes the whole way but the training: reads every source, builds the model, runs one batch forward and back."""
-    tokenizer = encoder_tokenizer(config.encoder)
-    material = gather(config, tokenizer)
-    model = _model(config, material.heads)
-    sampler = BatchSampler(material.rows, material.repeats, config.batch_tokens, 1)
-    collate = Collator(int(tokenizer.pad_token_id or 0))
-    seen: set[str] = set()
-    for numbers in sampler:
-        batch = collate([material.rows[n] for n in numbers])
-        if batch["head"] not in seen:
-            seen.add(batch["head"])
-            labels = batch.pop("labels")
-            loss_of(model(**batch), labels).backward()
-    parameters = sum(p.numel() for p in model.parameters())
-    print(f"{len(material.rows)} rows, {len(sampler)} batches an epoch, {parameters / 1e6:.1f} M parameters")
-    for name, head in material.heads.items():
-        count = sum(row.head == name for row in material.rows)
-        print(f"  {name}: {head.kind}, {len(head.labels)} labels, {count} rows")
-
-
-def run_train(args: argparse.Namespace) -> int:
-    """`rasid train`: one model, or a cross-validation when the config asks for one."""
-    overrides = [*args.set, *([f"output={args.output}"] if args.output else [])]
-    config = load_run_config(args.config, overrides)
-    if args.dry_run:
-        dry_run(config)
-        return 0
-    if config.cross_validation:
-        from .crossval import run_cross_validation
-
-        return run_cross_validation(config)
-    if (config.output / "model.safetensors").exists() and args.resume:
-        raise ModelError(f"{config.output}: this run is finished; choose another --output to train again")
-    config.output.mkdir(parents=True, exist_ok=True)
-    result = fit(config, config.output, args.resume)
-    save(result, config, config.output)
-    for name, value in result.metrics.items():
-        print(f"{name} {value:.4f}")
-    print(f"model -> {config.output} ({result.seconds:.0f} s of training)")
-    return 0

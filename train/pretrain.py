@@ -17,10 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from pydantic import model_validator
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
@@ -29,8 +27,8 @@ from tqdm import tqdm
 from transformers import ModernBertConfig, ModernBertForMaskedLM
 
 from rasid.config import Section, dump_config, load_config
-from rasid.errors import ConfigError
 
+from .blocks import Blocks
 from .corpus import Source, articles, open_packed, pack, paragraphs_of
 from .masking import IGNORED, Masked, WordMasker
 from .tokenizer import save_tokenizer, train_tokenizer
@@ -120,45 +118,6 @@ def keep_freed_memory() -> None:
     m_trim_threshold, m_mmap_max = -1, -4
     libc.mallopt(m_mmap_max, 0)
     libc.mallopt(m_trim_threshold, 2**31 - 1)
-
-
-class Blocks:
-    """The packed text as blocks of `length` ids, [CLS] and [SEP] included; `held_out` of a fixed shuffle apart."""
-
-    def __init__(self, ids: NDArray[np.unsignedinteger], length: int, held_out: int, seed: int) -> None:
-        self._ids = ids
-        self._content = length - 2
-        order = np.random.default_rng(seed).permutation(len(ids) // self._content)
-        if len(order) <= held_out:
-            raise ConfigError(f"text: {len(ids)} tokens give {len(order)} blocks, not more than held_out={held_out}")
-        self.held_out = order[:held_out]
-        self._train = order[held_out:]
-        self._seed = seed
-
-    def read(self, numbers: NDArray[np.int64]) -> Tensor:
-        """Blocks by number as (len(numbers), length) int64, [CLS]=2 first and [SEP]=3 last."""
-        starts = numbers[:, None] * self._content + np.arange(self._content)[None, :]
-        content = torch.from_numpy(self._ids[starts].astype(np.int64))
-        edge = torch.full((len(numbers), 1), 2)
-        return torch.cat([edge, content, edge + 1], dim=1)
-
-    def batch(self, step: int, size: int) -> Tensor:
-        """The training batch of a step; each epoch goes through all blocks in an order of its own."""
-        positions = np.arange(step * size, (step + 1) * size)
-        epochs, places = positions // len(self._train), positions % len(self._train)
-        numbers = np.empty(size, dtype=np.int64)
-        for epoch in np.unique(epochs):
-            order = self._order(int(epoch))
-            chosen = epochs == epoch
-            numbers[chosen] = order[places[chosen]]
-        return self.read(numbers)
-
-    def _order(self, epoch: int) -> NDArray[np.int64]:
-        if getattr(self, "_cached", (None, None))[0] != epoch:
-            shuffled = np.random.default_rng((self._seed, epoch)).permutation(self._train)
-            self._cached = (epoch, shuffled)
-        order: NDArray[np.int64] = self._cached[1]
-        return order
 
 
 def _prepare_tokenizer(config: PretrainConfig) -> Tokenizer:

@@ -129,16 +129,15 @@ def rejoin_clitics(sentence: list[TaggedToken]) -> list[TaggedToken]:
     prefix = ""
     for token in sentence:
         arabic = _is_arabic(token.word)
-        if token.word in _PROCLITICS and token.tags == ("O",):
-            if prefix:
-                joined.append(TaggedToken(prefix, ("O",)))
-            prefix = token.word
+        if token.word in _PROCLITICS and not any(tag.startswith("B-") for tag in token.tags):
+            prefix += token.word  # they chain: و + ل + البلاد -> وللبلاد
         elif token.word in _SUFFIXES and not prefix and joined and _is_arabic(joined[-1].word):
             stem = joined[-1].word
             stem = stem[:-1] + "ت" if stem.endswith("ة") else stem
             joined[-1] = TaggedToken(stem + token.word, joined[-1].tags)
         elif prefix and arabic:
-            word = "لل" + token.word[2:] if prefix == "ل" and token.word.startswith("ال") else prefix + token.word
+            doubled = prefix.endswith("ل") and token.word.startswith("ال")
+            word = prefix + "ل" + token.word[2:] if doubled else prefix + token.word
             joined.append(TaggedToken(word, token.tags))
             prefix = ""
         else:

@@ -90,7 +90,7 @@ def _add_train(commands: _Commands[_Parser]) -> None:
     parser = _command(
         commands,
         "train",
-        "rasid.train.finetune:run_train",
+        "rasid.train.command:run_train",
         "fine-tune an encoder, or cross-validate, as a config says",
         "rasid train configs/seeds.yaml --set training.seed=2 --output my-model",
     )

@@ -6,26 +6,15 @@ reason that only a reader can see (a word glued by a lost space, a country named
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rasid.labels import SALIENT
 from rasid.records import Entity, Record
+from rasid.targets import is_target
 from rasid.text import passages, words
 
 MAX_DEPTH = 3
-# Targets wherever they are named at all: داعش, the SDF, the coalition, the United States, Turkey.
-_ALWAYS = re.compile(
-    r"""[وفبلك]?(?:
-        (?:تنظيم\s)?داعش | (?:تنظيم\sالدول[ةه]|الدول[ةه]\sال[إا]سلامي[ةه])(?:\s.+)?
-        | قسد | قوات\sسوري[اةه]\sالديمقراطي[ةه]
-        | (?:ال)?تحالف\sال?دولي(?:\s.+)?
-        | الولايات\s?المتحد[ةه](?:\s.+)? | [أا]مي?ري?كا
-        | تركيا
-    )""",
-    re.VERBOSE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +143,14 @@ def _standalone(record: Record) -> list[Entity]:
 
 
 def _demanded(record: Record) -> dict[str, str]:
-    """Clusters that the guidelines make targets, id to type; `always` stands for the five named ones."""
+    """Clusters that the guidelines make targets, id to type; `always` stands for the five of `targets`."""
     found = {}
     standalone = [entity.cluster for entity in _standalone(record)]
     for cluster in record.clusters:
         surfaces = {entity.surface for entity in record.entities if entity.cluster == cluster.id}
         if cluster.type not in SALIENT:
             continue
-        if any(_ALWAYS.fullmatch(name) for name in {cluster.name, *surfaces}):
+        if any(map(is_target, {cluster.name, *surfaces})):
             found[cluster.id] = "always"
         elif standalone.count(cluster.id) >= 2:
             found[cluster.id] = cluster.type

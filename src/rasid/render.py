@@ -19,34 +19,14 @@ from pathlib import Path
 
 import regex
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from rasid.errors import DataError
-from rasid.labels import VALUES, WOJOOD, StanceLabel
-from rasid.records import Entity, Range, Record, Stance, read_exact, read_records, sha256_of
+from rasid.labels import WOJOOD, StanceLabel
+from rasid.palette import OTHER, PALETTE, PAPER, TINT
+from rasid.records import Range, Record, Stance, read_exact, read_records, sha256_of
 from rasid.text import is_furniture, passages
-
-# Colour of a type on light and on dark paper. Kin types share a hue, the tag beside the mention tells which;
-# every colour keeps a contrast of 4.5 (WCAG 2 AA) on its own tint, three boxes deep.
-PAPER = ("#fdfcf9", "#15171b")
-TINT = 0.07  # share of its colour that a mention's box is filled with
-PALETTE: dict[str, tuple[str, str]] = {
-    **dict.fromkeys(("PERS", "PER"), ("#0b4fa3", "#8fbcff")),
-    "NORP": ("#5a3fb0", "#bfaeff"),
-    "OCC": ("#005f70", "#74d4e6"),
-    "ORG": ("#97195f", "#ff9fd0"),
-    "GPE": ("#155f27", "#86d993"),
-    "LOC": ("#455a00", "#c0d66b"),
-    "FAC": ("#744600", "#f0bf76"),
-    "EVENT": ("#a8201a", "#ffaaa0"),
-    "PRODUCT": ("#873b00", "#ffb784"),
-    "WEBSITE": ("#005f52", "#72dcc6"),
-    **dict.fromkeys(("LAW", "LANGUAGE"), ("#7a3372", "#e9a9e0")),
-    **dict.fromkeys(("DATE", "TIME"), ("#574d3d", "#d3c6b0")),
-    **dict.fromkeys(("MONEY", "CURR"), ("#5f4b00", "#e3cc6a")),
-    **dict.fromkeys(("QUANTITY", "UNIT"), ("#3a5750", "#aaccc2")),
-}
-OTHER = ("#4a525a", "#bcc5cf")  # numbers, and the types of inventories that are not listed
+from rasid.weave import Box, in_order, line_boxes, mention_boxes, weave
 
 SIGNS: dict[StanceLabel, str] = {"favor": "▲", "against": "▼", "none": "○"}
 HOLDERS = {"author": "الكاتب", "other": "متحدث آخر"}
@@ -55,7 +35,6 @@ _QUOTE_CHARS = 170
 
 # What HTML cannot carry: its parser drops or replaces U+0000, and UTF-8 has no lone surrogates.
 _UNSHOWABLE = regex.compile("[\0\ud800-\udfff]")
-_RIGHT_TO_LEFT = regex.compile(r"[\p{Arabic}\p{Hebrew}\p{Syriac}\p{Thaana}\p{Nko}]")
 _LETTER = regex.compile(r"\p{L}")
 
 
@@ -66,18 +45,6 @@ class Item:
     record: Record
     text: str
     where: str = "record"
-
-
-@dataclass(frozen=True, slots=True)
-class _Box:
-    """An element around [start, end) of a text. Mentions are rigid, the others are cut where they cross."""
-
-    start: int
-    end: int
-    tag: str
-    opening: Markup
-    again: Markup  # the start tag of every piece but the first
-    rigid: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,80 +163,7 @@ def _ranges(record: Record) -> list[Range]:
     return sorted(found, key=lambda r: (r[0], -r[1]))
 
 
-def _in_order(entities: Iterable[Entity]) -> list[Entity]:
-    """Text order, outer before inner; equal spans as the record lists them."""
-    return sorted(entities, key=lambda e: (e.start, -e.end))
-
-
-def _levels(item: Item) -> dict[str, int]:
-    """Entity id to how many levels of mentions lie inside it. Raises DataError when two mentions cross."""
-    levels: dict[str, int] = {}
-    stack: list[Entity] = []
-    for entity in _in_order(item.record.entities):
-        while stack and stack[-1].end <= entity.start:
-            stack.pop()
-        if stack and stack[-1].end < entity.end:
-            outer = stack[-1]
-            raise DataError(
-                f"{item.where}: {item.record.doc!r}: entities {outer.id!r} {outer.surface!r} and "
-                f"{entity.id!r} {entity.surface!r} cross; spans may nest or stand apart"
-            )
-        if entity.id in levels:
-            raise DataError(f"{item.where}: {item.record.doc!r}: entity id {entity.id!r} is used twice")
-        levels[entity.id] = 0
-        for height, outer in enumerate(reversed(stack), 1):
-            levels[outer.id] = max(levels[outer.id], height)
-        stack.append(entity)
-    return levels
-
-
-def _weave(text: str, boxes: Iterable[_Box]) -> Markup:
-    """`text`, escaped, with `boxes` as well-formed elements. Rigid boxes must not cross one another.
-
-    A box that is not rigid is closed and opened again wherever a rigid one, or a longer one, crosses it.
-    """
-    starts: defaultdict[int, list[_Box]] = defaultdict(list)
-    marks = set()
-    for box in boxes:
-        starts[box.start].append(box)
-        marks |= {box.start, box.end}
-    out: list[str] = []
-    stack: list[_Box] = []
-    position = 0
-    for mark in sorted(marks):
-        out.append(escape(text[position:mark]))
-        position = mark
-        new = starts[mark]
-        # No rigid box is opened inside a soft one that ends before it: the soft one is opened again within.
-        reach = max((box.end for box in new if box.rigid), default=mark)
-        kept = next((i for i, b in enumerate(stack) if b.end == mark or (not b.rigid and b.end < reach)), len(stack))
-        out += [f"</{box.tag}>" for box in reversed(stack[kept:])]
-        survivors = [box for box in stack[kept:] if box.end > mark]
-        del stack[kept:]
-        for box in sorted([*survivors, *new], key=lambda b: (-b.end, b.rigid)):
-            out.append(box.again if box.start < mark else box.opening)
-            stack.append(box)
-    out.append(escape(text[position:]))
-    return Markup("").join(Markup(part) for part in out)
-
-
-def _line_boxes(text: str) -> list[_Box]:
-    """Lines without a right-to-left letter, read left to right (A+ A-), and page furniture, shown faint."""
-    found = []
-    position = 0
-    for line in text.splitlines(keepends=True):
-        content = line.rstrip()
-        start, position = position, position + len(line)
-        if _LETTER.search(content) and not _RIGHT_TO_LEFT.search(content):
-            opening = Markup('<bdi dir="ltr">')
-            found.append(_Box(start, start + len(content), "bdi", opening, opening))
-        if content and is_furniture(line):
-            opening = Markup('<span class="furniture">')
-            found.append(_Box(start, start + len(content), "span", opening, opening))
-    return found
-
-
-def _passage_boxes(cited: Iterable[_Passage], anchor: str) -> list[_Box]:
+def _passage_boxes(cited: Iterable[_Passage], anchor: str) -> list[Box]:
     """The passages as anchored elements, each led by an empty link to the stance table with its name."""
     found = []
     for passage in cited:
@@ -278,29 +172,7 @@ def _passage_boxes(cited: Iterable[_Passage], anchor: str) -> list[_Box]:
             '<span class="p" data-p="{0}" id="{0}"><a class="pn" href="#{1}-stances" data-n="{2}"'
             ' data-signs="{3}" title="{4}" aria-label="{4}"></a>'
         ).format(passage.anchor, anchor, passage.name, passage.signs, passage.title)
-        found.append(_Box(*passage.range, "span", opening, again))
-    return found
-
-
-def _mention_boxes(item: Item, anchors: dict[str, str], clusters: dict[str, str]) -> list[_Box]:
-    """The mentions as `<mark>` elements; the first is in the tab order, the script moves the focus on."""
-    names = {cluster.id: cluster.name for cluster in item.record.clusters}
-    levels = _levels(item)
-    found = []
-    for number, entity in enumerate(_in_order(item.record.entities)):
-        title = [entity.type, *([names[entity.cluster]] if entity.cluster in names else [])]
-        title += [f"{entity.score:.2f}"] if entity.score is not None else []
-        cluster = clusters.get(entity.cluster or "")
-        opening = Markup('<mark id="{}" class="k{}{}" data-type="{}"{} title="{}" tabindex="{}">').format(
-            anchors[entity.id],
-            min(levels[entity.id], 4),
-            " value" if entity.type in VALUES else "",
-            entity.type,
-            Markup(' data-cluster="{}"').format(cluster) if cluster else "",
-            " · ".join(title),
-            0 if number == 0 else -1,
-        )
-        found.append(_Box(entity.start, entity.end, "mark", opening, opening, rigid=True))
+        found.append(Box(*passage.range, "span", opening, again))
     return found
 
 
@@ -362,7 +234,7 @@ def _rows(record: Record, clusters: dict[str, str], cited: dict[Range, _Passage]
 def _cluster_views(record: Record, anchors: dict[str, str], clusters: dict[str, str]) -> list[_ClusterView]:
     """The clusters with their mentions, most mentioned first; the record's order settles ties."""
     surfaces: defaultdict[str, dict[str, list[str]]] = defaultdict(dict)
-    for entity in _in_order(record.entities):
+    for entity in in_order(record.entities):
         if entity.cluster is not None:
             folded = " ".join(entity.surface.split())
             surfaces[entity.cluster].setdefault(folded, []).append(anchors[entity.id])
@@ -384,13 +256,13 @@ def _story(item: Item, number: int) -> _Story:
     _check(item)
     anchor = f"a{number}"
     record = item.record
-    anchors = {entity.id: f"{anchor}-e{i}" for i, entity in enumerate(_in_order(record.entities), 1)}
+    anchors = {entity.id: f"{anchor}-e{i}" for i, entity in enumerate(in_order(record.entities), 1)}
     clusters = {cluster.id: f"{anchor}-c{i}" for i, cluster in enumerate(record.clusters, 1)}
     cited = _cited(item, anchor)
     boxes = [
         *_passage_boxes(cited.values(), anchor),
-        *_line_boxes(item.text),
-        *_mention_boxes(item, anchors, clusters),
+        *line_boxes(item.text),
+        *mention_boxes(record, anchors, clusters, item.where),
     ]
     rows = _rows(record, clusters, cited)
     return _Story(
@@ -399,7 +271,7 @@ def _story(item: Item, number: int) -> _Story:
         record=record,
         length=len(item.text),
         replaced=len(_UNSHOWABLE.findall(item.text)),
-        body=_weave(item.text, boxes),
+        body=weave(item.text, boxes),
         rows=rows,
         evidence=any(row.evidence for row in rows),
         clusters=_cluster_views(record, anchors, clusters),
