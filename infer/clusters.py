@@ -31,6 +31,7 @@ _EPITHETS = frozenset(map(key, EPITHETS))
 _OPENING = regex.compile(r"\s*[\"”»]?\s*[(\[“\"«]\s*")
 _CLOSING = regex.compile(r"\s*[)\]”\"»]")
 _WORD_BEFORE = regex.compile(r"(\p{L}[\p{L}\p{M}\u0640]*)[\s(\[“\"«]*$")
+_AT = regex.compile("[وف]?ب")
 _DASH = regex.compile(r"\s*[-–—|]")
 _BEFORE_PLACES = frozenset(map(key, ("في", "وفي", "مدينة", "بمدينة", "العاصمة")))
 _VARIANT_LETTERS = 5  # shorter words differ by a letter too easily
@@ -144,8 +145,9 @@ def _name(text: str, mention: Mention, used: Collection[str]) -> _Name:
 
 
 def _is_place(text: str, mention: Mention, name: str) -> bool:
-    """Whether a capital is the city itself: after في or ب, or in a dateline."""
-    if mention.surface.startswith("ب") and clean(mention.surface) != name:
+    """Whether a capital is the city itself: after في or ب (وبأنقرة), or in a dateline."""
+    surface = clean(mention.surface)
+    if surface != name and _AT.match(surface):
         return True
     before = text[max(0, mention.start - 40) : mention.start]
     word = _WORD_BEFORE.search(before)

@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from math import isfinite
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -29,6 +30,7 @@ _LINES = (".jsonl", ".json")
 # A folder's own list of files is never an article; everything else with these endings is.
 _NOT_ARTICLES = frozenset({"manifest.json"})
 _BOM = "\ufeff"
+_DEEPEST = 100  # lists and objects within one another in a line; records are written down to 255 levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +174,17 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
+def _finite(number: str) -> float:
+    """A JSON number with a fraction or an exponent. Raises DataError for one that no float holds (1e999)."""
+    value = float(number)
+    if not isfinite(value):
+        raise DataError(f"the number {number[:40]} is out of range")
+    return value
+
+
 def _parse_line(line: str, default_id: str, where: str) -> Article:
     try:
-        tree = json.loads(line, parse_constant=_no_constant)
+        tree = json.loads(line, parse_constant=_no_constant, parse_float=_finite)
     except json.JSONDecodeError as error:
         raise DataError(f"not valid JSON ({error.msg} at column {error.colno})") from None
     except (ValueError, RecursionError) as error:
@@ -184,9 +194,13 @@ def _parse_line(line: str, default_id: str, where: str) -> Article:
     if not isinstance(tree.get("text"), str):
         found = f"`text` is {_name_of(tree['text'])}" if "text" in tree else f"no `text` field, only {_fields(tree)}"
         raise DataError(f"{found}; a string is needed")
+    _refuse_depth(tree)
     _refuse_surrogates(tree)
-    doc = _doc_of(tree, default_id)
-    return Article(doc, tree["text"], {k: v for k, v in tree.items() if k not in ("text", "id", "doc")}, where)
+    named = "doc" if tree.get("doc") is not None else "id"
+    doc = default_id if tree.get(named) is None else _doc_of(tree[named])
+    # A line may have both `doc` and `id`: the one that does not name the article is a field like others.
+    meta = {k: v for k, v in tree.items() if k not in ("text", named) and (k != "doc" or v is not None)}
+    return Article(doc, tree["text"], meta, where)
 
 
 def _name_of(value: Any) -> str:
@@ -199,14 +213,22 @@ def _fields(tree: dict[str, Any]) -> str:
     return ", ".join(repr(name) for name in sorted(tree)[:8]) or "an empty object"
 
 
-def _doc_of(tree: dict[str, Any], default: str) -> str:
-    """The line's `doc`, or `id`, or the default."""
-    given = tree.get("doc") if tree.get("doc") is not None else tree.get("id")
-    if given is None:
-        return default
+def _doc_of(given: Any) -> str:
+    """The name of an article from its line's `doc` or `id`."""
     if isinstance(given, bool) or not isinstance(given, str | int) or given == "":
         raise DataError(f"the id is {given!r}; a string that is not empty, or a whole number, is needed")
     return str(given)
+
+
+def _refuse_depth(tree: dict[str, Any]) -> None:
+    """Raises DataError for a line nested deeper than a record can be written."""
+    level: list[Any] = [tree]
+    for _ in range(_DEEPEST):
+        inner = [child for node in level for child in (node.values() if isinstance(node, dict) else node)]
+        level = [child for child in inner if isinstance(child, dict | list)]
+        if not level:
+            return
+    raise DataError(f"fields nested more than {_DEEPEST} levels deep")
 
 
 def _refuse_surrogates(tree: dict[str, Any]) -> None:

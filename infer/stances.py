@@ -91,16 +91,21 @@ def questions(text: str, mentions: Sequence[Mention], resolution: Resolution) ->
 
 
 def _mentioning(text: str, units: Sequence[Span], mentions: Sequence[Mention]) -> list[Span]:
-    """The passages that hold one of the mentions; of endless ones, the part around each."""
+    """The passages that hold one of the mentions; of endless ones, the parts around them, which do not overlap
+    unless a mention stands across their border."""
     starts = [unit.start for unit in units]
     found: list[Span] = []
     for mention in mentions:
         number = bisect_right(starts, mention.start) - 1
         if number < 0 or not units[number].contains(mention.span):
             continue  # in page furniture
-        unit = units[number] if len(units[number]) <= _LONG_PASSAGE else _around(text, units[number], mention)
-        if not found or found[-1].end <= unit.start:
-            found.append(unit)
+        unit, read = units[number], found[-1].end if found else 0
+        if mention.end <= read:
+            continue
+        if len(unit) > _LONG_PASSAGE:
+            unread = Span(min(max(unit.start, read), mention.start), unit.end)
+            unit = _around(text, unread, mention)
+        found.append(unit)
     return found
 
 
@@ -134,10 +139,13 @@ def article_verdict(probabilities: Floats) -> Verdict:
     return passage_verdict(probabilities.mean(axis=0))
 
 
-def evidence(label: StanceLabel, asked: Sequence[Question], verdicts: Sequence[Verdict]) -> tuple[Span, ...]:
-    """The passages whose own label is the article's, the surest first, at most three."""
-    own = [(v.score, q.passage) for q, v in zip(asked, verdicts, strict=True) if v.label == label]
-    return tuple(place for _, place in sorted(own, key=lambda pair: -pair[0])[:_EVIDENCE])
+def evidence(label: StanceLabel, asked: Sequence[Question], probabilities: Floats) -> tuple[Span, ...]:
+    """The passages whose own label is the article's, the surest first, at most three; where none of them takes the
+    article's side by itself, the one that leans to it most. probabilities: (questions, 3)."""
+    scores = probabilities[:, STANCES.index(label)]
+    order = [int(number) for number in np.argsort(-scores, kind="stable")]
+    own = [number for number in order if passage_verdict(probabilities[number]).label == label]
+    return tuple(asked[number].passage for number in (own or order[:1])[:_EVIDENCE])
 
 
 def stances(asked: Sequence[Question], probabilities: Floats) -> tuple[Stance, ...]:
@@ -154,7 +162,7 @@ def stances(asked: Sequence[Question], probabilities: Floats) -> tuple[Stance, .
         of_target = [asked[number] for number in numbers]
         verdicts = [passage_verdict(probabilities[number]) for number in numbers]
         whole = article_verdict(probabilities[numbers])
-        proof = None if whole.label == "none" else evidence(whole.label, of_target, verdicts)
+        proof = None if whole.label == "none" else evidence(whole.label, of_target, probabilities[numbers])
         found.append(_stance(target, None, whole, proof))
         found += [_stance(target, q.passage, v, None) for q, v in zip(of_target, verdicts, strict=True)]
     return tuple(found)

@@ -118,7 +118,11 @@ class RejectsWriter:
 
 
 def rejects_path(output: Path) -> Path:
-    """`out.jsonl` and the folder `out` both have `out.rejects.jsonl` beside them."""
+    """`out.jsonl` and the folder `out` both have `out.rejects.jsonl` beside them. Raises DataError for `/`."""
+    if output.name in ("", ".."):  # the folder `.` has a name too, and so has `a/..`
+        output = output.resolve()
+    if not output.name:
+        raise DataError(f"{output}: has no folder around it for the rejects; give another --output")
     stem = output.stem if output.suffix == ".jsonl" else output.name
     return output.with_name(f"{stem}.rejects.jsonl")
 

@@ -201,6 +201,18 @@ def test_a_folder_that_is_none_or_holds_a_doc_twice(gold: Path, seeds: Path, tmp
         load_annotations(gold, seeds)
 
 
+def test_a_doc_longer_than_any_file_name_is_one_line(gold: Path, seeds: Path) -> None:
+    rewrite(gold / "one.json", lambda tree: tree.update(doc="x" * 400))
+    with pytest.raises(DataError, match=r"no text x+\.txt"):
+        load_annotations(gold, seeds)
+
+
+def test_import_into_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path, seeds: Path) -> None:
+    (tmp_path / "taken").touch()
+    with pytest.raises(DataError, match=r"taken: cannot be written \("):
+        imported(tmp_path, seeds, "taken")
+
+
 def test_validate_holds_the_folder_to_the_manifest(gold: Path, seeds: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = "مقال ثالث.\n"
     (seeds / "three.txt").write_text(text, encoding="utf-8")
@@ -209,6 +221,12 @@ def test_validate_holds_the_folder_to_the_manifest(gold: Path, seeds: Path, caps
     out = capsys.readouterr().out
     assert f"{gold}: no annotation of three" in out
     assert "three: the text's sha256 is" in out
+    (seeds / "three.txt").unlink()
+    assert validate(gold, seeds) == 1
+    out = capsys.readouterr().out
+    assert "three: " in out
+    assert "no text three.txt" in out
+    assert f"{gold}: no annotation of three" in out
     rewrite(seeds / "manifest.json", lambda tree: tree["articles"].__delitem__(slice(1, None)))
     assert validate(gold, seeds) == 1
     assert "two is annotated, and" in capsys.readouterr().out
@@ -337,6 +355,12 @@ def test_a_pass_agrees_with_itself_whatever_its_ids(tmp_path: Path, gold: Path, 
         "clusters B3 F1, shared mentions",
         "stance kappa, all",
     }
+
+
+def test_two_mentions_on_one_range_agree_with_themselves(tmp_path: Path) -> None:
+    sheet = "clusters:\n  C1: {name: لبنان, type: GPE}\n  C3: {name: حكومة لبنان, type: ORG}\n"
+    record, text = read(tmp_path, "⟦GPE:C1 ⟦ORG:C3 لبنان⟧⟧ ينفي", sheet)
+    assert agreement([TwoPasses(record, record, text)]).disagreements == ()
 
 
 def test_disagreements_are_measured_and_listed(

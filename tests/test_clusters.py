@@ -225,6 +225,11 @@ def test_a_capital_that_acts_is_its_state_and_one_that_lies_somewhere_is_a_city(
     }
 
 
+@pytest.mark.parametrize(("surface", "clusters"), [("بأنقرة", 2), ("وبأنقرة", 2), ("وأنقرة", 1)])
+def test_a_capital_with_a_particle_of_place_is_a_city(surface: str, clusters: int) -> None:
+    assert len(groups(f"قالت تركيا {surface} ذلك", ("تركيا", "GPE"), (surface, "GPE"))) == clusters
+
+
 def test_a_capital_in_a_dateline_is_a_city() -> None:
     text = "أنقرة - مراسلنا\nقالت تركيا"
     assert len(groups(text, ("أنقرة", "GPE"), ("تركيا", "GPE"))) == 2

@@ -231,6 +231,15 @@ def test_predictions_or_a_model_but_not_both(folders: Path) -> None:
             run_evaluate(arguments(folders, **departures))
 
 
+def test_a_report_that_cannot_be_written_is_one_line_before_the_model_runs(folders: Path) -> None:
+    (folders / "file").touch()
+    with pytest.raises(DataError, match=r"file: cannot be written \("):
+        run_evaluate(arguments(folders, predictions=None, model="no model is opened", report=folders / "file"))
+    (folders / "report" / "report.md").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"report\.md: cannot be written \("):
+        run_evaluate(arguments(folders, report=folders / "report"))
+
+
 def test_a_model_predicts_the_gold_texts(
     folders: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

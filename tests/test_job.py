@@ -19,8 +19,8 @@ from rasid.errors import ConfigError, DataError, ModelError, RasidError
 from rasid.infer import job
 from rasid.infer.engine import Engine
 from rasid.infer.job import predict_texts, run_infer
-from rasid.infer.readers import Article
-from rasid.infer.writers import file_name
+from rasid.infer.readers import Article, read
+from rasid.infer.writers import file_name, rejects_path
 from rasid.model import revision_of
 from rasid.records import Record, faults, read_records
 
@@ -241,6 +241,28 @@ def test_outputs_that_cannot_be(articles: Path, tmp_path: Path) -> None:
     assert "a .jsonl file or a folder, not a .csv file" in refused(arguments(model, tmp_path / "r.csv", articles))
     (tmp_path / "r.jsonl").mkdir()
     assert "is a folder" in refused(arguments(model, tmp_path / "r.jsonl", articles))
+
+
+@pytest.mark.parametrize("name", [".", "../out", "deeper/.."])
+def test_a_folder_named_by_dots_has_its_rejects_beside_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out" / "deeper").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "out")
+    assert rejects_path(Path(name)).resolve() == tmp_path / "out.rejects.jsonl"
+
+
+def test_the_root_is_no_output(articles: Path) -> None:
+    assert "give another --output" in refused(arguments("no model is opened", Path("/"), articles))
+
+
+def test_the_deepest_fields_that_are_read_can_be_written(tmp_path: Path) -> None:
+    deepest = 99  # the line itself is a level
+    (tmp_path / "a.jsonl").write_text('{"text": "x", "deep": ' + "[" * deepest + "]" * deepest + "}")
+    (article,) = read([str(tmp_path / "a.jsonl")])
+    assert isinstance(article, Article)
+    record = Record(doc=article.doc, sha256="0", meta=article.meta)
+    assert json.loads(record.to_json())["meta"] == article.meta
 
 
 def test_other_mistakes(tiny_model: Path, articles: Path, tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_json_lines_give_ids_and_meta(tmp_path: Path) -> None:
     items = read_all(path)
     assert docs(items) == ["n1", "n2", "news.jsonl:5"]
     assert isinstance(items[0], Article)
-    assert items[0].meta == {"outlet": "المرفأ"}
+    assert [item.meta for item in items if isinstance(item, Article)] == [{"outlet": "المرفأ"}, {"id": 5}, {}]
     assert items[0].where == f"{path}:1"
 
 
@@ -189,6 +189,8 @@ def test_damaged_compressed_files(tmp_path: Path, ending: str, cut: bool) -> Non
         ('{"id": "", "text": "a"}', "the id is ''"),
         ('{"id": {}, "text": "a"}', "the id is {}"),
         ("[" * 100_000, "not valid JSON"),
+        ('{"text": "a", "x": ' + "[" * 300 + "]" * 300 + "}", "nested more than 100 levels deep"),
+        ('{"text": "a", "x": 1e999}', "the number 1e999 is out of range"),
         ('{"n": ' + "9" * 5000 + ', "text": "a"}', "not valid JSON"),
     ],
 )

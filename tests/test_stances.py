@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from rasid.infer.clusters import resolve
 from rasid.infer.mentions import Mention
-from rasid.infer.stances import Question, article_verdict, passage_verdict, questions, stances, standing
+from rasid.infer.stances import Question, article_verdict, evidence, passage_verdict, questions, stances, standing
 from rasid.text import Span
 
 TEXT = (
@@ -68,6 +70,14 @@ def test_endless_text_is_read_around_each_mention() -> None:
         assert set(question.passage.of(text).split()) == {"كلمة", "داعش"}
 
 
+def test_every_mention_in_endless_text_is_read_once() -> None:
+    text = "كلمة داعش " * 400
+    mentions = mentions_of(text, (("داعش", "ORG"),) * 400)
+    places = [question.passage for question in questions(text, mentions, resolve(text, mentions))]
+    assert all(sum(place.contains(mention.span) for place in places) == 1 for mention in mentions)
+    assert all(one.end <= other.start for one, other in pairwise(places))
+
+
 def test_endless_text_without_a_space() -> None:
     text = "،" * 5000 + "داعش" + "،" * 5000
     mentions = mentions_of(text, (("داعش", "ORG"),))
@@ -118,3 +128,9 @@ def test_no_stance_has_no_evidence() -> None:
     article, _ = stances([Question("C1", "x", Span(0, 5))], np.array([[0.1, 0.1, 0.8]]))
     assert article.label == "none"
     assert article.evidence is None
+
+
+def test_an_article_side_that_no_passage_takes_alone_still_shows_where_it_leans() -> None:
+    asked = [Question("C1", "داعش", Span(0, 5)), Question("C1", "داعش", Span(6, 9))]
+    leaning = np.array([[0.36, 0.31, 0.33], [0.0, 0.49, 0.51]], dtype=np.float32)
+    assert evidence("against", asked, leaning) == (Span(6, 9),)

@@ -172,17 +172,24 @@ def _span_differences(article: TwoPasses, blocks: Sequence[Span]) -> Iterator[st
 
 
 def _cluster_differences(article: TwoPasses, blocks: Sequence[Span]) -> Iterator[str]:
-    """Shared mentions whose cluster in one pass is not the counterpart of that in the other."""
+    """Shared mentions whose cluster in one pass is not the counterpart of that in the other.
+
+    Two mentions may stand on one range; a mention differs when its counterpart is not among those there.
+    """
     alignment = align_clusters(article.first, article.second)
-    others = {each.span: each for each in article.second.entities if each.cluster}
+    others: dict[Span, list[Entity]] = {}
+    for each in article.second.entities:
+        if each.cluster:
+            others.setdefault(each.span, []).append(each)
     names = [{each.id: each.name for each in record.clusters} for record in (article.first, article.second)]
 
     def told(entity: Entity, side: int) -> str:
         return f"{entity.cluster} {names[side].get(entity.cluster or '', '')!r}"
 
     for entity in article.first.entities:
-        other = others.get(entity.span)
-        if entity.cluster and other and alignment.get(entity.cluster) != other.cluster:
+        there = others.get(entity.span, [])
+        if entity.cluster and there and alignment.get(entity.cluster) not in {each.cluster for each in there}:
+            other = next((each for each in there if each.type == entity.type), there[0])
             place = _place(article.first.doc, entity.span, blocks)
             yield f"{place} {entity.surface!r}: cluster first {told(entity, 0)}, second {told(other, 1)}"
 

@@ -47,7 +47,11 @@ class _Manifest(BaseModel):
 def seed_text(seeds: Path, doc: str) -> str:
     """The raw text of one article, newlines untouched. Raises DataError when there is no such article."""
     path = seeds / f"{doc}.txt"
-    if not path.is_file() or path.parent != seeds:
+    try:
+        there = path.is_file() and path.parent == seeds
+    except OSError:  # a name longer than any file's
+        there = False
+    if not there:
         known = [each.stem for each in seeds.glob("*.txt")]
         raise DataError(f"{seeds}: no text {doc}.txt for doc {doc!r}{nearest(doc, known) if known else ''}")
     return read_exact(path)
@@ -125,9 +129,13 @@ def _validate_file(path: Path, seeds: Path) -> _Report:
 def _completeness(reports: list[_Report], manifest: dict[str, str], seeds: Path, folder: Path) -> Iterator[str]:
     hashes = {report.doc: report.sha256 for report in reports}
     for doc, expected in manifest.items():
-        actual = sha256_of(seed_text(seeds, doc))
-        if actual != expected:
-            yield f"{seeds / MANIFEST}: {doc}: the text's sha256 is {actual}, the manifest has {expected}"
+        try:
+            actual = sha256_of(seed_text(seeds, doc))
+        except DataError as error:
+            yield f"{seeds / MANIFEST}: {doc}: {error}"
+        else:
+            if actual != expected:
+                yield f"{seeds / MANIFEST}: {doc}: the text's sha256 is {actual}, the manifest has {expected}"
         if doc not in hashes:
             yield f"{folder}: no annotation of {doc}, which {seeds / MANIFEST} names"
         elif hashes[doc] not in (expected, None):
@@ -224,9 +232,12 @@ def run_import(args: argparse.Namespace) -> int:
     for path in files:
         doc = path.name.removesuffix(_INLINE)
         records.append(read_inline(path, folder / f"{doc}.yaml", seed_text(seeds, doc), doc))
-    output.mkdir(parents=True, exist_ok=True)
-    for record in records:  # only after all of them were read: a fault leaves the folder as it was
-        (output / f"{record.doc}.json").write_text(record.to_json(indent=1) + "\n", encoding="utf-8")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for record in records:  # only after all of them were read: a fault leaves the folder as it was
+            (output / f"{record.doc}.json").write_text(record.to_json(indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{output}: cannot be written ({error.strerror})") from None
     entities = sum(len(record.entities) for record in records)
     print(f"{len(records)} articles, {entities} entities written to {output}")
     return 0

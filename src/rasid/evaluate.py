@@ -236,7 +236,7 @@ def load_predictions(path: Path, gold: Sequence[Annotated]) -> list[Record]:
 
 
 def _check_fit(record: Record, text: str, where: str) -> None:
-    """Whether a prediction is sound on the gold's text; its types may be of another inventory."""
+    """Raises DataError for a prediction that is not sound on the gold's text; its types may be of any inventory."""
     own = {each.type for each in record.entities} | {each.type for each in record.clusters}
     broken = faults(record, text, tuple(sorted({*WOJOOD, *own})))
     if broken:
@@ -250,6 +250,22 @@ def _predict(model: str, device: str, gold: Sequence[Annotated]) -> list[Record]
     return list(records)
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be written ({error.strerror})") from None
+
+
+def _write_report(evaluation: Evaluation, folder: Path) -> None:
+    pages = {"report.json": evaluation.to_json(), "report.md": f"# Evaluation\n\n{evaluation.render()}"}
+    for name, page in pages.items():
+        try:
+            (folder / name).write_text(f"{page}\n", encoding="utf-8")
+        except OSError as error:
+            raise DataError(f"{folder / name}: cannot be written ({error.strerror})") from None
+
+
 def run_evaluate(args: argparse.Namespace) -> int:
     """Scores `args.predictions`, or what `args.model` predicts, against `args.gold` over `args.seeds`.
 
@@ -258,6 +274,8 @@ def run_evaluate(args: argparse.Namespace) -> int:
     if bool(args.predictions) == bool(args.model):
         raise DataError("give either predictions (--predictions FILE|DIR) or a model (--model DIR|NAME)")
     gold = load_annotations(Path(args.gold), Path(args.seeds))
+    if args.report:  # a folder that cannot be made is found out before the model runs
+        _make_folder(Path(args.report))
     if args.model:
         predicted = _predict(str(args.model), getattr(args, "device", "auto"), gold)
     else:
@@ -265,8 +283,5 @@ def run_evaluate(args: argparse.Namespace) -> int:
     evaluation = evaluate(gold, predicted)
     print(evaluation.render())
     if args.report:
-        folder = Path(args.report)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "report.json").write_text(evaluation.to_json() + "\n", encoding="utf-8")
-        (folder / "report.md").write_text(f"# Evaluation\n\n{evaluation.render()}\n", encoding="utf-8")
+        _write_report(evaluation, Path(args.report))
     return 0
