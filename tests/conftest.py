@@ -15,7 +15,7 @@ import torch
 from transformers import ModernBertConfig, ModernBertForMaskedLM
 
 from rasid.labels import SALIENT, STANCES, WOJOOD
-from rasid.model import OUTSIDE, Head, new_model
+from rasid.model import OUTSIDE, Head, Loaded, load_tokenizer, new_model, save_model
 from rasid.train.tokenizer import save_tokenizer, train_tokenizer
 
 SENTENCES = (
@@ -79,7 +79,5 @@ def tiny_model(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         for label in SALIENT:  # often enough for stances to have targets
             output.bias.view(-1, 3)[WOJOOD.index(label), OUTSIDE] = 1.0
         model.heads["stance"].output.weight.normal_(std=3.0)
-    model.save_pretrained(folder)
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        (folder / name).write_bytes((tiny_encoder / name).read_bytes())
+    save_model(Loaded(model, load_tokenizer(tiny_encoder), "tiny", ""), folder, compress=False)
     return folder

@@ -115,7 +115,7 @@ def test_a_word_of_a_hundred_thousand_letters(tiny_model: Path) -> None:
     text = "قال " + "ك" * 100_000 + " وصل وفد"
     assert len(words(text)) == 4
     record = predict(tiny_model, text)
-    assert all(entity.end - entity.start in range(1, len(text)) for entity in record.entities)
+    assert all(0 < entity.end - entity.start <= len(text) for entity in record.entities)
 
 
 @pytest.mark.parametrize("text", ["...", "؟!،؛", "“”«»()[]", "- - -\n*", "٪", "ـ", "\u064b\u064c"])

@@ -18,7 +18,7 @@ from rasid.infer.mentions import mentions
 from rasid.infer.predictor import predict
 from rasid.infer.readers import Article
 from rasid.labels import STANCES, WOJOOD, Inventory
-from rasid.model import Head, new_model
+from rasid.model import Head, Loaded, load_tokenizer, new_model, save_model
 from rasid.scoring import Pair
 from rasid.text import words
 
@@ -85,9 +85,7 @@ def test_stance_scores_are_in_the_order_of_the_labels(
 
 
 def save(model: Any, encoder: Path, folder: Path) -> None:
-    model.save_pretrained(folder)
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        (folder / name).write_bytes((encoder / name).read_bytes())
+    save_model(Loaded(model, load_tokenizer(encoder), "made", ""), folder, compress=False)
 
 
 def test_a_model_without_stance_reads_entities_only(

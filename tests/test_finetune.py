@@ -83,7 +83,7 @@ def _config(encoder: Path, gold: Path, output: Path, **changes: Any) -> RunConfi
         "overlap": 16,
         "batch_tokens": 160,
         "precision": "fp32",
-        "half": False,
+        "compress": False,
         "training": {"num_train_epochs": 3, "learning_rate": 5e-3, "save_strategy": "no", "disable_tqdm": True},
     }
     return parse_config(RunConfig, tree | changes, "test")

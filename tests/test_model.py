@@ -26,6 +26,7 @@ from rasid.model import (
     new_model,
     pool,
     revision_of,
+    save_model,
     shipped_models,
 )
 
@@ -100,8 +101,7 @@ def test_a_text_scores_the_same_whatever_it_is_batched_with(loaded: Loaded) -> N
 def test_a_model_reads_back_as_it_was_saved(tiny_encoder: Path, tmp_path: Path) -> None:
     torch.manual_seed(3)
     model = new_model(str(tiny_encoder), HEADS, window=64, overlap=16, dropout=0.0).eval()
-    model.save_pretrained(tmp_path / "saved")
-    load_tokenizer(tiny_encoder).save_pretrained(tmp_path / "saved")
+    save_model(Loaded(model, load_tokenizer(tiny_encoder), "made", ""), tmp_path / "saved", compress=False)
     read = load_model(str(tmp_path / "saved"))
     assert (read.name, read.model.config.window, read.model.config.overlap) == ("saved", 64, 16)
     assert read.model.config.named_heads == HEADS

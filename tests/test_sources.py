@@ -112,3 +112,13 @@ def test_mapping_drops_what_the_map_leaves_out(tmp_path: Path) -> None:
     source = Source(head="h", reader="conll", path=file, map={"PER": "PERS"})
     (gold,) = read_texts(source)
     assert [e.type for e in mapped(gold, source).entities] == ["PERS"]
+
+
+def test_tags_are_kept_as_printed_stray_ones_too(tmp_path: Path) -> None:
+    file = tmp_path / "a.tsv"
+    file.write_text("سامر\tI-PER\nزار\tO\nالميناء\tB-LOC\n", encoding="utf-8")
+    source = Source(head="h", reader="conll", path=file, map={"PER": "PERS"})
+    (gold,) = read_texts(source)
+    assert gold.tags == ("I-PER", "O", "B-LOC")
+    assert [e.type for e in gold.entities] == ["PER", "LOC"]
+    assert mapped(gold, source).tags == ("I-PERS", "O", "O")

@@ -100,7 +100,7 @@ class RunConfig(Section):
     head_learning_rate: float = 1e-3  # heads start from nothing and learn faster than the encoder
     layer_decay: float = 1.0
     precision: Literal["auto", "bf16", "fp32"] = "auto"
-    half: bool = True  # save the weights in fp16
+    compress: bool = True  # save weights as fp16, embeddings as int8 by row
     training: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -52,12 +52,11 @@ def span_f1(gold: Sequence[Sequence[Typed]], predicted: Sequence[Sequence[Typed]
 def score_texts(loaded: Loaded, head: str, gold: Sequence[GoldText]) -> dict[str, float]:
     """Scores of a `tokens` head: strict and lenient seqeval F1 for flat tokenised data, strict span F1 otherwise."""
     predicted = predict_entities(loaded, head, [g.text for g in gold])
-    if loaded.model.config.named_heads[head].nested or any(g.tokens is None for g in gold):
+    if loaded.model.config.named_heads[head].nested or any(g.tags is None for g in gold):
         return {"span_f1": span_f1([to_words(g) for g in gold], predicted)}
-    tokens = [g.tokens or () for g in gold]
     scores = conll_scores(
-        [token_tags(t, g.entities) for t, g in zip(tokens, gold, strict=True)],
-        [token_tags(t, p) for t, p in zip(tokens, predicted, strict=True)],
+        [list(g.tags or ()) for g in gold],
+        [token_tags(g.tokens or (), p) for g, p in zip(gold, predicted, strict=True)],
     )
     return {"strict_f1": scores.strict.f1, "lenient_f1": scores.lenient.f1}
 

@@ -30,6 +30,7 @@ from rasid.model import (
     load_tokenizer,
     new_model,
     revision_of,
+    save_model,
     shipped_models,
 )
 
@@ -268,15 +269,12 @@ def _last_checkpoint(arguments: TrainingArguments) -> str | None:
 
 
 def save(result: Result, config: RunConfig, output: Path) -> None:
-    """Writes the model folder (heads with `ship: false` dropped, fp16 when `half`), the metrics and the config."""
+    """Writes the model folder (heads with `ship: false` dropped, weights compressed by default), metrics and config."""
     model = result.loaded.model
     shipped = {name: head for name, head in model.config.heads.items() if config.heads[name].ship}
     model.config.heads = shipped
     model.heads = nn.ModuleDict({name: module for name, module in model.heads.items() if name in shipped})
-    nn.Module.to(model, torch.float16 if config.half else torch.float32)
-    model.save_pretrained(output)
-    result.loaded.tokenizer.save_pretrained(output)
-    nn.Module.to(model, torch.float32)
+    save_model(result.loaded, output, config.compress)
     dump_config(config, output / "run.yaml")
     metrics = {"metrics": result.metrics, "seconds": round(result.seconds, 1), "revision": revision_of(output)}
     (output / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")

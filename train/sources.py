@@ -29,12 +29,16 @@ class Typed:
 
 @dataclass(frozen=True)
 class GoldText:
-    """A text with its entities; `tokens` are the corpus's own words when it came tokenised."""
+    """A text with its entities; `tokens` and `tags` are the corpus's own words and labels, where it has one label each.
+
+    The tags are kept as printed: strict IOB2 reads a stray I- otherwise than the lenient habit does.
+    """
 
     doc: str
     text: str
     entities: tuple[Typed, ...]
     tokens: tuple[Span, ...] | None = None
+    tags: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,9 @@ def _gold_text(doc: str, sentence: list[TaggedToken]) -> GoldText:
         Typed(Span(tokens[start].start, tokens[end - 1].end), kind)
         for start, end, kind in spans_of([token.tags for token in sentence])
     )
-    return GoldText(doc, " ".join(token.word for token in sentence), entities, tuple(tokens))
+    flat = all(len(token.tags) == 1 for token in sentence)
+    tags = tuple(token.tags[0] for token in sentence) if flat else None
+    return GoldText(doc, " ".join(token.word for token in sentence), entities, tuple(tokens), tags)
 
 
 _PROCLITICS = frozenset("وفبلكس")
@@ -251,5 +257,7 @@ def mapped(gold: GoldText, source: Source) -> GoldText:
     """`gold` with its types renamed by the source's map, spans of unmapped types dropped."""
     if source.map is None:
         return gold
-    kept = (Typed(e.span, source.map[e.type]) for e in gold.entities if e.type in source.map)
-    return replace(gold, entities=tuple(kept))
+    names = source.map
+    kept = (Typed(e.span, names[e.type]) for e in gold.entities if e.type in names)
+    tags = tuple(tag[:2] + names[tag[2:]] if tag[2:] in names else "O" for tag in gold.tags or ())
+    return replace(gold, entities=tuple(kept), tags=tags if gold.tags else None)

@@ -21,6 +21,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedMode
 from rasid.config import Section
 from rasid.errors import ModelError, nearest
 from rasid.labels import Inventory
+from rasid.storage import read_weights, write_weights
 
 BIO = 3  # labels of one type: 0 outside, 1 begin, 2 inside
 OUTSIDE, BEGIN, INSIDE = range(BIO)
@@ -216,25 +217,37 @@ def revision_of(folder: Path) -> str:
         return hashlib.file_digest(weights, "sha256").hexdigest()
 
 
+def _read_model(folder: Path) -> RasidModel:
+    """The model of a folder that holds a Rasid model, in float32. Raises ModelError when its files do not agree."""
+    check_folder(folder)
+    try:
+        model = RasidModel(RasidConfig.from_pretrained(folder, local_files_only=True))
+        weights = read_weights(folder / WEIGHTS)
+        missing = sorted(model.state_dict().keys() - weights.keys())
+        if missing:
+            raise ValueError(f"no weights for {missing[0]}")
+        model.load_state_dict(weights)
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{folder}: weights and config.json do not fit each other ({_brief(error)})") from None
+    return model
+
+
 def load_model(name: str, device: str | torch.device = "cpu") -> Loaded:
     """A Rasid model by path or shipped name, in float32 and eval mode. Raises ModelError for anything else."""
     folder = find_model(name)
-    check_folder(folder)
-    try:
-        loading: Any = RasidModel.from_pretrained(
-            folder,
-            dtype=torch.float32,
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-        )
-    except (RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{folder}: weights and config.json do not fit each other ({_brief(error)})") from None
-    model, missing = loading[0], sorted(loading[1]["missing_keys"])
-    if missing:  # transformers draws these at random and goes on
-        where = f"no weights for {missing[0]}"
-        raise ModelError(f"{folder}: weights and config.json do not fit each other ({where})")
-    return Loaded(model.to(device).eval(), load_tokenizer(folder), folder.resolve().name, revision_of(folder))
+    model = _read_model(folder)
+    nn.Module.to(model, device)
+    nn.Module.eval(model)
+    return Loaded(model, load_tokenizer(folder), folder.resolve().name, revision_of(folder))
+
+
+def save_model(loaded: Loaded, folder: Path, compress: bool) -> None:
+    """Writes the folder that `load_model` reads; compressed weights are a quarter as large (see `rasid.storage`)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    loaded.model.config.save_pretrained(folder)
+    embeddings = loaded.model.encoder.get_input_embeddings().weight
+    write_weights(loaded.model, folder / WEIGHTS, embeddings if compress else None)
+    loaded.tokenizer.save_pretrained(folder)
 
 
 def _brief(error: Exception) -> str:
@@ -267,14 +280,9 @@ def new_model(
     """
     path = shipped_models().get(encoder, Path(encoder))
     where: str | Path = path if path.is_dir() else encoder
-    if isinstance(where, Path):
-        check_folder(where, model_type=None)
-    try:
-        pretrained = AutoModel.from_pretrained(where, dtype=torch.float32, use_safetensors=True)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"encoder {encoder}: cannot be loaded ({_brief(error)})") from None
-    earlier = pretrained if isinstance(pretrained, RasidModel) else None
-    pretrained = pretrained.encoder if isinstance(pretrained, RasidModel) else pretrained
+    kind = check_folder(where, model_type=None)["model_type"] if isinstance(where, Path) else None
+    earlier = _read_model(Path(where)) if kind == "rasid" else None
+    pretrained = earlier.encoder if earlier else _pretrained(where)
     config = RasidConfig(
         encoder=pretrained.config.to_diff_dict() | {"model_type": pretrained.config.model_type},
         heads={name: head.model_dump(mode="json") for name, head in heads.items()},
@@ -292,5 +300,13 @@ def new_model(
     return model
 
 
+def _pretrained(where: str | Path) -> PreTrainedModel:
+    """A plain encoder of a folder or the hub, safetensors only."""
+    try:
+        encoder: PreTrainedModel = AutoModel.from_pretrained(where, dtype=torch.float32, use_safetensors=True)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"encoder {where}: cannot be loaded ({_brief(error)})") from None
+    return encoder
+
+
 AutoConfig.register("rasid", RasidConfig)
-AutoModel.register(RasidConfig, RasidModel)
