@@ -6,7 +6,7 @@ import pytest
 
 from rasid.infer.lexicon import KNOWN
 from rasid.labels import SALIENT
-from rasid.targets import TARGETS, is_target
+from rasid.targets import TARGETS, is_target, standard_name
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,18 @@ def test_alias_resolution_knows_the_same_five() -> None:
     known = {thing.name: thing for thing in KNOWN}
     for target in TARGETS:
         assert (known[target.name].type, known[target.name].names) == (target.type, target.names)
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("تنظيم الدولة الإسلامية", "داعش"),
+        ("قسد", "قوات سوريا الديمقراطية"),
+        ("وتركيا", "تركيا"),
+        ("التحالف الدولي الذي تقوده واشنطن", "التحالف الدولي"),
+        ("سوريا", "سوريا"),
+        ("مرصد الفرات", "مرصد الفرات"),
+    ],
+)
+def test_the_five_are_asked_about_under_one_name_each(name: str, asked: str) -> None:
+    assert standard_name(name) == asked

@@ -32,6 +32,7 @@ from rasid.model import Loaded
 from rasid.normalizer import normalise
 from rasid.records import Entity
 from rasid.scoring import Pair, pair_probs
+from rasid.targets import standard_name
 from rasid.text import Span, passages
 
 from .config import RunConfig, Source
@@ -98,7 +99,7 @@ def _stance_part(fold: Fold, config: RunConfig, loaded: Loaded, head: str) -> No
     ]
     floors = StanceFloors.learn(training)
     record, text = fold.article.record, fold.article.text
-    names = {cluster.id: cluster.name for cluster in record.clusters}
+    names = {cluster.id: standard_name(cluster.name) for cluster in record.clusters}
     own = [stance for stance in record.stances if stance.holder == "author"]
     asked = [stance for stance in own if stance.scope != "article"]
     pairs = [Pair(names[s.target], Span(*s.scope).of(text)) for s in asked if s.scope != "article"]

@@ -14,6 +14,7 @@ from pathlib import Path
 from rasid.errors import DataError, nearest
 from rasid.records import Record, read_records
 from rasid.scoring import Pair
+from rasid.targets import standard_name
 from rasid.text import Span
 
 from .config import Source
@@ -201,7 +202,7 @@ def _annotations(source: Source) -> Iterator[GoldText]:
 def _annotated_stances(source: Source) -> Iterator[GoldPair]:
     """The author's stance of every annotated passage towards every target mentioned in it."""
     for article in annotated_articles(source):
-        names = {cluster.id: cluster.name for cluster in article.record.clusters}
+        names = {cluster.id: standard_name(cluster.name) for cluster in article.record.clusters}
         for stance in article.record.stances:
             if stance.scope != "article" and stance.holder == "author":
                 passage = Span(*stance.scope).of(article.text)

@@ -67,17 +67,27 @@ def _any(names: tuple[str, ...]) -> str:
     return "|".join(regex.escape(_fold(name)) for name in names)
 
 
-# One particle may be written onto the name: وتركيا, بداعش.
-_NAMED = regex.compile(
-    "[وفبلك]?(?:{}|(?:{})(?: .+)?)".format(
-        *(
-            _any(tuple(name for target in TARGETS for name in (target.name, *target.names))),
-            _any(tuple(lead for target in TARGETS for lead in target.leads)),
-        )
-    )
-)
+def _pattern(target: Target) -> regex.Pattern[str]:
+    names, leads = _any((target.name, *target.names)), _any(target.leads)
+    tail = f"|(?:{leads})(?: .+)?" if leads else ""
+    return regex.compile(f"[وفبلك]?(?:{names}{tail})")  # one particle may be written onto the name: وتركيا, بداعش
+
+
+_PATTERNS = tuple((target, _pattern(target)) for target in TARGETS)
+
+
+def party(name: str) -> Target | None:
+    """The one of the five that a name means, whatever words follow its full forms; None for all other names."""
+    folded = _fold(name)
+    return next((target for target, pattern in _PATTERNS if pattern.fullmatch(folded)), None)
 
 
 def is_target(name: str) -> bool:
-    """Whether a cluster's name, or a mention as it reads, names one of the five."""
-    return bool(_NAMED.fullmatch(_fold(name)))
+    """Whether a name means one of the five."""
+    return party(name) is not None
+
+
+def standard_name(name: str) -> str:
+    """The name by which a stance head is asked about a thing: one for each of the five, else the name itself."""
+    found = party(name)
+    return found.name if found else name
