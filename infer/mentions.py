@@ -6,15 +6,12 @@ what it is (70%, $5). It knows nothing of models or clusters.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rasid.decode import WordSpan
 from rasid.labels import Inventory
-from rasid.text import Span, is_punctuation
-
-_AMOUNT_SIGNS = frozenset("%٪‰°")
+from rasid.text import Span, trimmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +29,6 @@ class Mention:
         return Span(self.start, self.end)
 
 
-def _stays_out(word: str) -> bool:
-    return is_punctuation(word) and word not in _AMOUNT_SIGNS and unicodedata.category(word[0]) != "Sc"
-
-
 def mentions(text: str, words: Sequence[Span], spans: Iterable[WordSpan], inventory: Inventory) -> list[Mention]:
     """The mentions of a text in order (start, then longer first, then the inventory's order).
 
@@ -44,14 +37,10 @@ def mentions(text: str, words: Sequence[Span], spans: Iterable[WordSpan], invent
     """
     found = []
     for span in spans:
-        start, end = span.start, span.end
-        while start < end and _stays_out(words[start].of(text)):
-            start += 1
-        while end > start and _stays_out(words[end - 1].of(text)):
-            end -= 1
-        if all(is_punctuation(words[place].of(text)) for place in range(start, end)):
+        kept = trimmed(text, words, span.start, span.end)
+        if not kept:
             continue
-        place = Span(words[start].start, words[end - 1].end)
+        place = Span(words[kept.start].start, words[kept.stop - 1].end)
         found.append(Mention(place.start, place.end, inventory.types[span.type], place.of(text), span.score))
     order = {name: number for number, name in enumerate(inventory.types)}
     return sorted(found, key=lambda m: (m.start, -m.end, order[m.type]))

@@ -12,7 +12,7 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rasid.text import Span, is_furniture, is_punctuation, paragraphs, passages, sentences, words
+from rasid.text import Span, is_furniture, is_punctuation, paragraphs, passages, sentences, trimmed, words
 
 SEEDS = Path(__file__).parents[1] / "seeds"
 # The controls that words leave out at their ends: soft hyphen, Arabic letter mark, zero-width and bidi ones.
@@ -181,3 +181,20 @@ def test_long_input_takes_time_in_proportion(text: str) -> None:
     """Seconds, not hours, on an endless word or line; a quadratic pattern would hang here."""
     assert words(text)
     assert passages(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("«70%»", "70%"),
+        ("(٤٪).", "٤٪"),
+        ("$5،", "$5"),
+        ("”الهدنة“", "الهدنة"),
+        ("٪", ""),
+        ("...", ""),
+    ],
+)
+def test_trimming_leaves_the_signs_that_make_an_amount(text: str, kept: str) -> None:
+    cut = words(text)
+    places = trimmed(text, cut, 0, len(cut))
+    assert (text[cut[places.start].start : cut[places.stop - 1].end] if places else "") == kept

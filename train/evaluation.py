@@ -10,7 +10,7 @@ from rasid.decode import spans
 from rasid.metrics import conll_scores
 from rasid.model import Loaded
 from rasid.scoring import Pair, pair_probs, word_log_probs
-from rasid.text import Span, words
+from rasid.text import Span, trimmed, words
 
 from .sources import GoldPair, GoldText, Typed
 
@@ -20,13 +20,15 @@ def predict_entities(loaded: Loaded, head: str, texts: Sequence[str]) -> list[li
     inventory = loaded.model.config.named_heads[head].inventory
     cuts = [words(text) for text in texts]
     scores = word_log_probs(loaded, head, [[w.of(t) for w in cut] for cut, t in zip(cuts, texts, strict=True)])
-    return [
-        [
-            Typed(Span(cut[s.start].start, cut[s.end - 1].end), inventory.types[s.type])
-            for s in spans(log_probs, inventory)
-        ]
-        for cut, log_probs in zip(cuts, scores, strict=True)
-    ]
+    found: list[list[Typed]] = []
+    for text, cut, log_probs in zip(texts, cuts, scores, strict=True):
+        found.append([])
+        for span in spans(log_probs, inventory):
+            kept = trimmed(text, cut, span.start, span.end)
+            if kept:
+                place = Span(cut[kept.start].start, cut[kept.stop - 1].end)
+                found[-1].append(Typed(place, inventory.types[span.type]))
+    return found
 
 
 def token_tags(tokens: Sequence[Span], entities: Sequence[Typed]) -> list[str]:

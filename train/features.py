@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 
 from rasid.encoding import Window, pair_windows, windows
 from rasid.model import BEGIN, INSIDE, OUTSIDE, Head
-from rasid.text import Span, is_punctuation, words
+from rasid.text import Span, trimmed, words
 
 from .config import Source
 from .masking import IGNORED
@@ -32,11 +32,9 @@ class Row:
 def covered(place: Span, cut: Sequence[Span], text: str) -> range:
     """Numbers of the words that a span covers, punctuation at its ends left out when anything else is there."""
     inside = [number for number, word in enumerate(cut) if word.overlaps(place)]
-    while len(inside) > 1 and is_punctuation(cut[inside[0]].of(text)):
-        inside.pop(0)
-    while len(inside) > 1 and is_punctuation(cut[inside[-1]].of(text)):
-        inside.pop()
-    return range(inside[0], inside[-1] + 1) if inside else range(0)
+    if not inside:
+        return range(0)
+    return trimmed(text, cut, inside[0], inside[-1] + 1) or range(inside[0], inside[-1] + 1)
 
 
 def word_labels(gold: GoldText, cut: Sequence[Span], head: Head, source: Source) -> Labels:

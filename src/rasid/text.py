@@ -7,6 +7,7 @@ here; this module knows nothing of models or labels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -152,5 +153,16 @@ def passages(text: str) -> list[Span]:
 
 @cache
 def is_punctuation(word: str) -> bool:
-    """Whether a word as cut by `words` holds no letter and no digit."""
-    return not regex.search(r"[\p{L}\p{N}]", word)
+    """Whether a word as cut by `words` says nothing by itself: no letter, no digit, no sign of a unit (%, ٪, °, $)."""
+    return not regex.search(r"[\p{L}\p{N}\p{Sc}%\u066A\u2030\u00B0]", word)
+
+
+def trimmed(text: str, cut: Sequence[Span], start: int, end: int) -> range:
+    """Word numbers [start, end) without the punctuation at both ends; empty when no letter or digit is among them."""
+    if not any(character.isalnum() for word in cut[start:end] for character in word.of(text)):
+        return range(start, start)
+    while is_punctuation(cut[start].of(text)):
+        start += 1
+    while is_punctuation(cut[end - 1].of(text)):
+        end -= 1
+    return range(start, end)
