@@ -16,6 +16,7 @@ from rasid.errors import ConfigError, DataError
 from rasid.model import load_model
 from rasid.records import Cluster, Entity, Record, Stance, sha256_of
 from rasid.text import Span, passages
+from rasid.train.batching import BatchSampler
 from rasid.train.command import run_train
 from rasid.train.config import RunConfig
 from rasid.train.evaluation import predict_entities, score_labels, span_f1
@@ -220,3 +221,14 @@ def test_the_stance_floors_know_targets_by_name() -> None:
     pairs = [GoldPair(Pair("أنقرة", "x"), "against", "g"), *[GoldPair(Pair("قسد", "y"), "none", "g")] * 2]
     floors = StanceFloors.learn(pairs)
     assert (floors.majority, floors.of_target("انقرة"), floors.of_target("موسكو")) == ("none", "against", "none")
+
+
+def test_every_epoch_goes_through_the_rows_in_another_order(
+    tiny_encoder: Path, gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    epochs: list[int] = []
+    plain = BatchSampler._batches
+    monkeypatch.setattr(BatchSampler, "_batches", lambda self, epoch: epochs.append(epoch) or plain(self, epoch))
+    config = _config(tiny_encoder, gold, tmp_path / "run")
+    fit(config, config.output)
+    assert epochs == [0, 0, 1, 2]  # the first to count batches, then one for each epoch
