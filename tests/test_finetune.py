@@ -170,6 +170,7 @@ def test_cross_validation_reports_the_model_beside_its_floors(
     assert run_cross_validation(config) == 0
     printed = capsys.readouterr().out
     assert "| measure | model | majority | dictionary |" in printed
+    assert "stance_passage_macro_f1: the model is " in printed
     report = json.loads((config.output / "report.json").read_text())
     assert set(report) == {"1", "2"}
     dictionary = report["1"]["dictionary"]["nested"]["micro"]["f1"]
@@ -232,3 +233,17 @@ def test_every_epoch_goes_through_the_rows_in_another_order(
     config = _config(tiny_encoder, gold, tmp_path / "run")
     fit(config, config.output)
     assert epochs == [0, 0, 1, 2]  # the first to count batches, then one for each epoch
+
+
+@pytest.mark.parametrize(
+    ("model", "lows", "word"),
+    [
+        (0.5, (0.45, 0.44), "above both floors"),
+        (0.5, (0.45, 0.39), "above both floors, but NOT beyond its 95 % interval"),
+        (0.4, (0.35, 0.35), "NOT above both floors"),
+    ],
+)
+def test_a_score_is_held_against_its_floors_and_its_interval(model: float, lows: tuple[float, ...], word: str) -> None:
+    from rasid.train.crossval import judge
+
+    assert judge(model, (0.0, 0.4), lows) == word

@@ -249,16 +249,33 @@ def intervals(scores: SystemScores) -> str:
     return "\n".join(f"{name}: {e.value:.3f} [{e.low:.3f}, {e.high:.3f}]" for name, e in rows.items())
 
 
+def judge(model: float, floors: Sequence[float], lows: Sequence[float]) -> str:
+    """One word on a mean score: not above its floors, above them within chance (some seed's interval reaches down to
+    the higher floor), or above."""
+    floor = max(floors)
+    if model <= floor:
+        return "NOT above both floors"
+    return "above both floors" if min(lows) > floor else "above both floors, but NOT beyond its 95 % interval"
+
+
 def verdict(by_seed: dict[int, dict[str, SystemScores]]) -> str:
-    """Says plainly for each measure whether the model's mean is above both floors."""
+    """Says plainly for each measure that was taken whether the model is above both floors, and beyond chance."""
+    model = [scores["model"] for scores in by_seed.values()]
+    lows = {
+        "entities_outermost_f1": [scores.outermost_interval.low for scores in model],
+        "entities_nested_f1": [scores.nested_interval.low for scores in model],
+        **{
+            f"stance_{scope}_macro_f1": [scores.stance_intervals[scope].low for scores in model]
+            for scope in model[0].stance_intervals
+        },
+    }
     lines = []
-    for name in ("entities_outermost_f1", "entities_nested_f1", "stance_passage_macro_f1", "stance_article_macro_f1"):
+    for name, low in lows.items():
         means = {
-            system: float(np.mean([_headline(scores[system]).get(name, 0.0) for scores in by_seed.values()]))
+            system: float(np.mean([_headline(scores[system])[name] for scores in by_seed.values()]))
             for system in ("model", "majority", "dictionary")
         }
-        above = means["model"] > max(means["majority"], means["dictionary"])
-        lines.append(f"{name}: the model is {'above' if above else 'NOT above'} both floors")
+        lines.append(f"{name}: the model is {judge(means.pop('model'), list(means.values()), low)}")
     return "\n".join(lines)
 
 
