@@ -132,6 +132,25 @@ def test_an_override_that_cannot_be(override: str, expected: str) -> None:
     assert str(caught.value).startswith(expected)
 
 
+def test_a_config_extends_another_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("name: base\npart: {rate: 0.5, steps: 3}\nparts: {a: {steps: 1}}\n")
+    (tmp_path / "mine.yaml").write_text("extends: base.yaml\npart: {steps: 4}\nparts: {b: {steps: 2}}\n")
+    config = load_config(Whole, str(tmp_path / "mine.yaml"), ["name=mine"])
+    assert config.name == "mine"
+    assert config.part == Part(rate=0.5, steps=4)
+    assert sorted(config.parts) == ["a", "b"]
+
+
+def test_configs_that_extend_each_other_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("extends: b.yaml\n")
+    (tmp_path / "b.yaml").write_text("extends: a.yaml\n")
+    with pytest.raises(ConfigError, match=r"b\.yaml: extends a\.yaml, which extends it in turn"):
+        read_tree(tmp_path / "a.yaml")
+    (tmp_path / "c.yaml").write_text("extends: none.yaml\n")
+    with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read"):
+        read_tree(tmp_path / "c.yaml")
+
+
 def test_a_missing_file_lists_the_nearest_shipped_config() -> None:
     name = next(iter(shipped_configs()))
     with pytest.raises(ConfigError) as caught:

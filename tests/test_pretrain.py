@@ -12,15 +12,19 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-from rasid.config import parse_config
+from rasid.config import load_config, parse_config
 from rasid.errors import ConfigError, DataError
 from rasid.train.blocks import Blocks
-from rasid.train.corpus import Source, articles, open_packed, pack, paragraphs_of
-from rasid.train.masking import IGNORED, WordMasker
-from rasid.train.pretrain import PretrainConfig, learning_rate, pretrain
+from rasid.train.corpus import Source, Text, articles, open_packed, pack, paragraphs_of
+from rasid.train.masking import IGNORED, Masked, WordMasker
+from rasid.train.objectives import MaskedLM, ReplacedTokens, Shape, decoder_of
+from rasid.train.pretrain import PretrainConfig, prepare, pretrain
+from rasid.train.schedule import Rate, Stage, stage_at
 from rasid.train.tokenizer import train_tokenizer
 
 from .conftest import SENTENCES  # type: ignore[import-not-found]
+
+SHAPE = Shape(layers=1, hidden=32, heads=2, intermediate=32, positions=64)
 
 
 @pytest.fixture
@@ -29,6 +33,10 @@ def shard(tmp_path: Path) -> Path:
     rows = [{"id": str(i), "text": "\n".join(SENTENCES[i % 6 :] + SENTENCES[: i % 6])} for i in range(40)]
     file.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
     return file
+
+
+def _text(shard: Path) -> Text:
+    return Text(folder=shard.parent, sources=[Source(file=shard.name)])
 
 
 def _config(shard: Path, output: Path, **changes: Any) -> PretrainConfig:
@@ -40,8 +48,8 @@ def _config(shard: Path, output: Path, **changes: Any) -> PretrainConfig:
         "tokenizer_share": 1.0,
         "encoder": {"layers": 1, "hidden": 32, "heads": 2, "intermediate": 32, "positions": 64},
         "warm_start": None,
-        "sequence_length": 16,
-        "batch_size": 4,
+        "stages": [{"length": 16}],
+        "batch_tokens": 64,
         "held_out": 8,
         "compile": False,
         "precision": "fp32",
@@ -80,26 +88,25 @@ def test_masks_are_a_function_of_the_generator() -> None:
 
 def test_packing_keeps_every_paragraph(shard: Path, tmp_path: Path) -> None:
     tokenizer = _tokenizer()
-    total = pack(shard.parent, [Source(file=shard.name)], tokenizer, tmp_path / "ids.bin")
+    total = pack(_text(shard), tokenizer, tmp_path / "ids.bin")
     ids = open_packed(tmp_path / "ids.bin", tokenizer.get_vocab_size())
-    lines = list(paragraphs_of(articles(shard.parent, [Source(file=shard.name)])))
+    lines = list(paragraphs_of(articles(_text(shard))))
     assert len(ids) == total
     assert (ids == tokenizer.token_to_id("[SEP]")).sum() == len(lines) == 240
 
 
 def test_a_share_of_a_shard_is_the_same_each_time(shard: Path) -> None:
-    half = Source(file=shard.name, share=0.5)
-    first, again = (list(articles(shard.parent, [half])) for _ in range(2))
+    first, again = (list(articles(_text(shard).shared(0.5))) for _ in range(2))
     assert first == again
     assert 8 < len(first) < 32
 
 
 def test_broken_and_missing_shards_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
-        list(articles(tmp_path, [Source(file="none.jsonl")]))
+        list(articles(_text(tmp_path / "none.jsonl")))
     (tmp_path / "bad.jsonl").write_text('{"id": 1, "text": "a"}\n{"id": 2}\n', encoding="utf-8")
     with pytest.raises(DataError, match=r"bad\.jsonl:2: not a JSON object with id and text"):
-        list(articles(tmp_path, [Source(file="bad.jsonl")]))
+        list(articles(_text(tmp_path / "bad.jsonl")))
 
 
 def test_endless_lines_are_cut_without_loss() -> None:
@@ -121,15 +128,18 @@ def test_an_epoch_takes_each_block_once_and_held_out_blocks_never() -> None:
 
 
 def test_the_rate_rises_then_falls_to_nothing() -> None:
-    config = parse_config(
-        PretrainConfig,
-        {"text": {"folder": ".", "sources": []}, "output": "x", "budget": {"minutes": 1}},
-        "test",
-    )
-    rates = [learning_rate(config, share / 100) for share in range(101)]
-    assert max(rates) == pytest.approx(config.learning_rate)
-    assert rates.index(max(rates)) == 3
-    assert rates[-1] == 0.0
+    for shape in ("linear", "cosine", "trapezoid"):
+        rates = [Rate(peak=2.0, shape=shape).at(share / 100) for share in range(101)]
+        assert max(rates) == pytest.approx(2.0)
+        assert rates.index(max(rates)) == 3
+        assert rates[-1] == pytest.approx(0.0)
+        assert rates[3:] == sorted(rates[3:], reverse=True)
+    assert Rate(peak=2.0, shape="trapezoid").at(0.69) == 2.0
+
+
+def test_rows_grow_longer_by_stages() -> None:
+    stages = (Stage(length=16, until=0.5), Stage(length=32))
+    assert [stage_at(stages, share).length for share in (0.0, 0.49, 0.5, 1.0)] == [16, 16, 32, 32]
 
 
 def test_a_budget_is_minutes_or_tokens() -> None:
@@ -166,3 +176,61 @@ def test_the_encoder_is_an_ordinary_model_folder(shard: Path, tmp_path: Path) ->
     curve = [json.loads(line) for line in (tmp_path / "run" / "curve.jsonl").read_text().splitlines()]
     assert curve[-1]["step"] == 12
     assert curve[-1]["held_out"] > 0
+
+
+def test_stages_and_replaced_token_detection_run_to_the_end_and_resume(shard: Path, tmp_path: Path) -> None:
+    changes = {"objective": "rtd", "stages": [{"length": 8, "until": 0.5}, {"length": 16}]}
+    paused = pretrain(_config(shard, tmp_path / "run", **changes, pause_minutes=1e-9))
+    assert not (paused / "encoder").exists()
+    folder = pretrain(_config(shard, tmp_path / "run", **changes))
+    assert AutoModelForMaskedLM.from_pretrained(folder).config.num_hidden_layers == 1
+    assert json.loads((tmp_path / "run" / "curve.jsonl").read_text().splitlines()[-1])["tokens"] == 12 * 4 * 16
+
+
+def test_the_detector_is_told_which_pieces_were_replaced() -> None:
+    torch.manual_seed(0)
+    objective = ReplacedTokens(SHAPE, vocabulary=50)
+    labels = torch.full((2, 8), IGNORED)
+    labels[:, 3] = torch.tensor([7, 9])
+    inputs = torch.randint(5, 50, (2, 8)).masked_fill(labels != IGNORED, 4)
+    guess = objective.guess(Masked(inputs, labels))
+    unchosen = labels == IGNORED
+    assert torch.equal(guess.ids[unchosen], inputs[unchosen])
+    decoder_of(objective.generator).bias.data[7] = 100.0  # now the generator is sure of piece 7
+    assert objective.guess(Masked(inputs, labels)).ids[:, 3].tolist() == [7, 7]
+    assert decoder_of(objective.generator).weight is decoder_of(objective.kept).weight
+
+
+def test_a_plain_bert_trains_as_well(shard: Path, tmp_path: Path) -> None:
+    shape = {"kind": "bert", "layers": 1, "hidden": 32, "heads": 2, "intermediate": 32, "positions": 64}
+    folder = pretrain(_config(shard, tmp_path / "run", encoder=shape))
+    assert AutoModelForMaskedLM.from_pretrained(folder).config.model_type == "bert"
+
+
+@pytest.mark.parametrize("kind", ["modernbert", "bert"])
+def test_the_loss_is_that_of_the_whole_masked_lm(kind: Any) -> None:
+    torch.manual_seed(0)
+    objective = MaskedLM(SHAPE.model_copy(update={"kind": kind}), vocabulary=50).eval()
+    inputs = torch.randint(5, 50, (3, 8))
+    labels = torch.where(torch.rand(3, 8) < 0.4, inputs, IGNORED)
+    ours, theirs = objective(Masked(inputs, labels)), objective.kept(input_ids=inputs, labels=labels).loss
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_preparing_leaves_what_the_training_then_takes(shard: Path, tmp_path: Path) -> None:
+    config = _config(shard, tmp_path / "run")
+    prepare(config)
+    before = {name: (tmp_path / "run" / name).read_bytes() for name in ("tokenizer.json", "tokens.bin")}
+    assert not (tmp_path / "run" / "checkpoint").exists()
+    shard.unlink()  # on the machine that trains there is no text
+    pretrain(config)
+    assert before == {name: (tmp_path / "run" / name).read_bytes() for name in before}
+
+
+def test_the_gpu_config_differs_from_the_cpu_one_by_its_budget_and_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RASID_DATA", "/data")
+    cpu, gpu = (load_config(PretrainConfig, name) for name in ("pretrain-compact", "pretrain-gpu"))
+    assert cpu.text == gpu.text
+    assert cpu.vocabulary == gpu.vocabulary
+    assert gpu.pause_minutes is not None
+    assert gpu.pause_minutes < 10

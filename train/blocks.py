@@ -9,11 +9,13 @@ from torch import Tensor
 
 from rasid.errors import ConfigError
 
+from .corpus import Ids
+
 
 class Blocks:
     """The packed text as blocks of `length` ids, [CLS] and [SEP] included; `held_out` of a fixed shuffle apart."""
 
-    def __init__(self, ids: NDArray[np.unsignedinteger], length: int, held_out: int, seed: int) -> None:
+    def __init__(self, ids: Ids, length: int, held_out: int, seed: int) -> None:
         self._ids = ids
         self._content = length - 2
         order = np.random.default_rng(seed).permutation(len(ids) // self._content)

@@ -23,6 +23,10 @@ from tqdm import tqdm
 from rasid.config import Section
 from rasid.errors import DataError
 
+from .exclusion import Excluder, Exclusion
+
+Ids = NDArray[np.unsignedinteger]
+
 
 class Source(Section):
     """One shard of the mix. `share` of its articles is taken, chosen by a hash of the id, so runs agree."""
@@ -30,6 +34,19 @@ class Source(Section):
     file: str
     share: float = 1.0
     licence: str = "none stated"
+
+
+class Text(Section):
+    """The corpus mix: shards of one folder, less the articles that a later evaluation is made of."""
+
+    folder: Path
+    sources: list[Source]
+    exclude: Exclusion = Exclusion()
+
+    def shared(self, share: float) -> Text:
+        """The same mix with `share` of each shard's articles."""
+        thinner = [source.model_copy(update={"share": source.share * share}) for source in self.sources]
+        return self.model_copy(update={"sources": thinner})
 
 
 def open_text(path: Path) -> IO[str]:
@@ -48,19 +65,29 @@ def _kept(key: str, share: float) -> bool:
     return share >= 1.0 or zlib.crc32(key.encode()) / 2**32 < share
 
 
-def articles(folder: Path, sources: list[Source]) -> Iterator[str]:
-    """The texts of the mix, shard by shard. Raises DataError with file and line for a line that is not a record."""
-    for source in sources:
-        path = folder / source.file
+def articles(text: Text) -> Iterator[str]:
+    """The mix's articles, shard by shard, excluded ones left out (and counted on standard output)."""
+    excluder = Excluder(text.exclude)
+    for article in _all_articles(text):
+        if not excluder.excludes(article):
+            yield article
+    if excluder.dropped:
+        print(f"{excluder.dropped} articles left out: they share text with an evaluation set", flush=True)
+
+
+def _all_articles(text: Text) -> Iterator[str]:
+    """The texts of the mix. Raises DataError with file and line for a line that is not a record."""
+    for source in text.sources:
+        path = text.folder / source.file
         with open_text(path) as lines:
             for number, line in enumerate(lines, 1):
                 try:
                     record = json.loads(line)
-                    key, text = str(record["id"]), str(record["text"])
+                    key, article = str(record["id"]), str(record["text"])
                 except (ValueError, KeyError, TypeError) as error:
                     raise DataError(f"{path}:{number}: not a JSON object with id and text ({error})") from None
                 if _kept(key, source.share):
-                    yield text
+                    yield article
 
 
 def paragraphs_of(texts: Iterator[str], limit: int = 4000) -> Iterator[str]:
@@ -88,14 +115,14 @@ def _batches(items: Iterator[str], size: int) -> Iterator[list[str]]:
         yield batch
 
 
-def pack(folder: Path, sources: list[Source], tokenizer: Tokenizer, out: Path) -> int:
+def pack(text: Text, tokenizer: Tokenizer, out: Path) -> int:
     """Tokenises the mix into `out` (flat ids, written under a temporary name first); returns the number of ids."""
     separator = tokenizer.token_to_id("[SEP]")
     dtype = id_type(tokenizer.get_vocab_size())
     partial = out.with_suffix(".part")
     total = 0
     with partial.open("wb") as sink, tqdm(unit="tok", unit_scale=True, desc="packing") as bar:
-        for batch in _batches(paragraphs_of(articles(folder, sources)), 2000):
+        for batch in _batches(paragraphs_of(articles(text)), 2000):
             for encoding in tokenizer.encode_batch_fast(batch, add_special_tokens=False):
                 ids = np.array([*encoding.ids, separator], dtype=dtype)
                 sink.write(ids.tobytes())
@@ -109,6 +136,6 @@ def id_type(vocabulary: int) -> type[np.uint16] | type[np.uint32]:
     return np.uint16 if vocabulary <= 2**16 else np.uint32
 
 
-def open_packed(path: Path, vocabulary: int) -> NDArray[np.unsignedinteger]:
+def open_packed(path: Path, vocabulary: int) -> Ids:
     """The packed ids as a read-only memory map of shape (tokens,)."""
     return np.memmap(path, dtype=id_type(vocabulary), mode="r")

@@ -137,8 +137,30 @@ def parse_config(cls: type[ConfigT], tree: Any, source: str) -> ConfigT:
         raise ConfigError(_explain(error, cls, source)) from None
 
 
-def read_tree(path: Path) -> dict[str, Any]:
-    """The YAML mapping in a file, unparsed. Raises ConfigError with file and line."""
+def merged(base: dict[str, Any], departures: dict[str, Any]) -> dict[str, Any]:
+    """`base` with `departures` over it: sections are merged key by key, values and lists replaced."""
+    tree = dict(base)
+    for key, value in departures.items():
+        both = isinstance(value, dict) and isinstance(tree.get(key), dict)
+        tree[key] = merged(tree[key], value) if both else value
+    return tree
+
+
+def read_tree(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The YAML mapping in a file over that of the file its `extends:` names (looked up beside it), unparsed.
+
+    Raises ConfigError with file and line.
+    """
+    tree = _read_mapping(path)
+    if "extends" not in tree:
+        return tree
+    base = path.parent / str(tree.pop("extends"))
+    if base in (*seen, path):
+        raise ConfigError(f"{path}: extends {base.name}, which extends it in turn")
+    return merged(read_tree(base, (*seen, path)), tree)
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
