@@ -33,6 +33,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, default=Path("runs/experiments"))
     parser.add_argument("--seeds", type=int, default=2, help="probe seeds")
     parser.add_argument("--table", type=Path, default=TABLE)
+    parser.add_argument("--probe", default="probe", metavar="CONFIG", help="run config that scores an encoder")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="departures for every row")
     return parser.parse_args()
 
@@ -56,10 +57,10 @@ def share_text(config: PretrainConfig, output: Path) -> None:
     prepare(config)
 
 
-def probe(encoder: Path, seed: int) -> float:
+def probe(config: str, encoder: Path, seed: int) -> float:
     """Lenient micro-F1 of the probe with one seed."""
     overrides = [f"encoder={encoder}", f"training.seed={seed}", f"output={encoder.parent / 'probe'}"]
-    return fit(load_run_config("probe", overrides), encoder.parent / "probe").metrics["dev_lenient_f1"]
+    return fit(load_run_config(config, overrides), encoder.parent / "probe").metrics["dev_lenient_f1"]
 
 
 def run_row(table: dict[str, Any], row: str, args: argparse.Namespace) -> dict[str, Any]:
@@ -73,7 +74,7 @@ def run_row(table: dict[str, Any], row: str, args: argparse.Namespace) -> dict[s
             pretrain(config)
             torch.compiler.reset()  # the next row's shapes are its own
         last = json.loads((config.output / "curve.jsonl").read_text(encoding="utf-8").splitlines()[-1])
-        scores = [probe(encoder, seed) for seed in range(1, args.seeds + 1)]
+        scores = [probe(args.probe, encoder, seed) for seed in range(1, args.seeds + 1)]
         done.write_text(json.dumps({"held_out": last["held_out"], "tokens": last["tokens"], "probe": scores}))
     result: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
     return result
