@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from rasid.decode import Floats, WordSpan, best_paths, spans
+from rasid.decode import Floats, WordSpan, best_paths, flat, spans
 from rasid.labels import Inventory
 
 NESTED = Inventory("nested", ("A", "B", "C"), nested=True)
@@ -76,34 +77,107 @@ def test_the_score_is_the_geometric_mean_of_the_probabilities() -> None:
     assert found == WordSpan(0, 2, 0, pytest.approx((0.8 * 0.5) ** 0.5))
 
 
-def oracle_spans(log_probs: Floats, nested: bool) -> set[tuple[int, int, int]]:
-    """Spans by their definition: candidates of the best paths, kept by score unless they clash."""
+def candidates(log_probs: Floats) -> list[tuple[WordSpan, float]]:
+    """The spans of every type's best path and what each adds to the labels' log probability, by their definition."""
     labels = best_paths(log_probs)
-    candidates = []
+    found = []
     for kind in range(labels.shape[1]):
         column = "".join("OBI"[label] for label in labels[:, kind])
         for start in (i for i, tag in enumerate(column) if tag == "B"):
             end = start + 1 + len(column[start + 1 :]) - len(column[start + 1 :].lstrip("I"))
-            mean = np.mean([log_probs[w, kind, 1 if w == start else 2] for w in range(start, end)])
-            candidates.append((float(np.exp(mean)), end - start, start, kind))
-    kept: list[tuple[int, int, int]] = []
-    for _, length, start, kind in sorted(candidates, key=lambda c: (-c[0], -c[1], c[2], c[3])):
-        mine = set(range(start, start + length))
-        others = [set(range(a, b)) for a, b, _ in kept]
-        if nested:
-            clash = any(mine & other and not mine <= other and not other <= mine for other in others)
-        else:
-            clash = any(mine & other for other in others)
-        if not clash:
-            kept.append((start, start + length, kind))
-    return set(kept)
+            places = range(start, end)
+            logs = [log_probs[w, kind, 1 if w == start else 2] for w in places]
+            gain = sum(logs) - sum(log_probs[w, kind, 0] for w in places)
+            found.append((WordSpan(start, end, kind, float(np.exp(np.mean(logs)))), float(gain)))
+    return found
+
+
+def sound(chosen: Iterable[WordSpan], nested: bool) -> bool:
+    """Whether no two spans cross, or share a word where nothing may nest; said with sets of words."""
+    for a, b in itertools.combinations(chosen, 2):
+        one, other = set(range(a.start, a.end)), set(range(b.start, b.end))
+        if one & other and not (nested and (one <= other or other <= one)):
+            return False
+    return True
+
+
+def best_gain_by_trying_all(found: list[tuple[WordSpan, float]], nested: bool) -> float:
+    sets = itertools.chain.from_iterable(itertools.combinations(found, n) for n in range(len(found) + 1))
+    return max(sum(gain for _, gain in chosen) for chosen in sets if sound((s for s, _ in chosen), nested))
 
 
 @given(st.integers(0, 7).flatmap(lambda words: scores(words, 3)), st.booleans())
 @settings(max_examples=150, deadline=None)
-def test_spans_agree_with_their_definition(log_probs: Floats, nested: bool) -> None:
-    found = spans(log_probs, NESTED if nested else FLAT)
-    assert {(s.start, s.end, s.type) for s in found} == oracle_spans(log_probs, nested)
+def test_the_spans_kept_are_the_likeliest_of_all_sound_sets(log_probs: Floats, nested: bool) -> None:
+    found = candidates(log_probs)
+    assume(len(found) <= 12)  # 4,096 sets to try
+    kept = spans(log_probs, NESTED if nested else FLAT)
+    gains = {(s.start, s.end, s.type): gain for s, gain in found}
+    reached = sum(gains[s.start, s.end, s.type] for s in kept)
+    assert sound(kept, nested)
+    assert reached == pytest.approx(best_gain_by_trying_all(found, nested), abs=1e-4)
+
+
+def crossing_chain(count: int) -> Floats:
+    """Scores under which `count` spans stand, each crossing the next, of two types in turn."""
+    log_probs = np.full((2 * count + 3, 2, 3), np.log(0.01))
+    log_probs[:, :, 0] = np.log(0.98)
+    for number in range(count):
+        sure = 0.6 + 0.3 * ((number * 7) % 10) / 10
+        for word in range(2 * number, 2 * number + 3):
+            rest = np.log((1 - sure) / 2)
+            log_probs[word, number % 2] = rest
+            log_probs[word, number % 2, 1 if word == 2 * number else 2] = np.log(sure)
+    return log_probs
+
+
+@pytest.mark.parametrize("nested", [True, False])
+@pytest.mark.parametrize("count", [2, 9, 12])
+def test_a_chain_of_crossing_spans_is_settled_as_trying_all_settles_it(count: int, nested: bool) -> None:
+    log_probs = crossing_chain(count)
+    found = candidates(log_probs)
+    assert len(found) == count
+    kept = spans(log_probs, Inventory("two", ("A", "B"), nested=nested))
+    gains = {(s.start, s.end, s.type): gain for s, gain in found}
+    reached = sum(gains[s.start, s.end, s.type] for s in kept)
+    assert sound(kept, nested)
+    assert len(kept) < count
+    assert reached == pytest.approx(best_gain_by_trying_all(found, nested), abs=1e-6)
+
+
+def test_a_tangle_too_large_to_be_settled_exactly_is_still_sound() -> None:
+    """An untrained model gives thousands of spans that hang together; they take no cubic time."""
+    kept = spans(crossing_chain(3000), Inventory("two", ("A", "B"), nested=True))
+    assert 1000 <= len(kept) <= 1500
+    assert all(a.end <= b.start for a, b in itertools.pairwise(kept))
+
+
+def test_two_short_spans_together_can_be_likelier_than_the_surer_one_that_crosses_both() -> None:
+    """What a greedy choice by score gets wrong."""
+    log_probs = np.log(np.full((5, 3, 3), 0.02))
+    log_probs[:, :, 0] = np.log(0.96)
+    for kind, places, sure in ((0, (1, 2, 3), 0.75), (1, (0, 1), 0.72), (2, (3, 4), 0.72)):
+        for word in places:
+            log_probs[word, kind] = np.log((1 - sure) / 2)
+            log_probs[word, kind, 1 if word == places[0] else 2] = np.log(sure)
+    found = spans(log_probs, NESTED)
+    assert [(s.start, s.end, s.type) for s in found] == [(0, 2, 1), (3, 5, 2)]
+
+
+@given(st.integers(0, 9).flatmap(lambda words: scores(words, 3)))
+@settings(max_examples=100, deadline=None)
+def test_the_flat_view_is_the_outermost_by_the_order_of_types(log_probs: Floats) -> None:
+    nested = spans(log_probs, NESTED)
+    expected = [
+        s
+        for s in nested
+        if not any(
+            o.start <= s.start and s.end <= o.end and (len(range(o.start, o.end)), -o.type) > (s.end - s.start, -s.type)
+            for o in nested
+        )
+    ]
+    assert flat(nested) == flat(reversed(nested)) == expected
+    assert all(a.end <= b.start for a, b in itertools.pairwise(expected))
 
 
 @given(st.integers(1, 12).flatmap(lambda words: scores(words, 3)))
@@ -118,7 +192,7 @@ def test_spans_never_cross_and_flat_ones_never_overlap(log_probs: Floats) -> Non
     assert all(0.0 < span.score <= 1.0 + 1e-9 for span in nested)
 
 
-def test_of_two_crossing_spans_the_surer_one_stays() -> None:
+def test_of_two_crossing_spans_alike_in_length_the_surer_one_stays() -> None:
     wide = np.log(np.array([[0.05, 0.9, 0.05], [0.05, 0.05, 0.9], [0.9, 0.05, 0.05]]))
     late = np.log(np.array([[0.9, 0.05, 0.05], [0.2, 0.6, 0.2], [0.2, 0.2, 0.6]]))
     found = spans(np.stack([wide, late], axis=1), Inventory("two", ("A", "B"), nested=True))

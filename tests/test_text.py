@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,44 @@ def test_a_line_broken_after_a_particle_goes_on() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "joined"),
+    [
+        ("وصلت القافلة إلى المخيم،\nثم غادرت.", True),
+        ("زار وفد من قوات (\nقسد) المخيم.", True),
+        ("زار الوفد “\nالمخيم” اليوم.", True),
+        ("وصلت القافلة\n، ثم غادرت.", True),
+        ("وصلت القافلة إلى المخيم\nثم غادرت.", False),  # a headline looks like this
+        ("وصلت القافلة.\nثم غادرت.", False),
+        ("وصلت القافلة،\n\nثم غادرت.", False),
+        ("وصلت القافلة،\nالمصدر: وكالات", False),
+        ("تخطى إلى المحتوى\n، ثم غادرت.", False),
+    ],
+)
+def test_a_line_that_leaves_its_sentence_open_goes_on(text: str, joined: bool) -> None:
+    assert (len(paragraphs(text)) == 1) == joined
+
+
+def wrapped(paragraph: str, width: int) -> str:
+    return textwrap.fill(paragraph, width)
+
+
+@pytest.mark.parametrize("width", [40, 72, 110])
+def test_a_text_wrapped_at_some_width_is_read_in_its_own_paragraphs_and_sentences(width: int) -> None:
+    sentence = "وصلت إلى المخيم شاحنات محملة بالخيام والبطانيات قبل حلول الليل وغادرت صباح اليوم التالي نحو الجنوب"
+    endings = ["الأول.", "الثاني.", "الثالث.", "الرابع.", "الخامس.", "السادس."]
+    whole = [f"{sentence}، {sentence}، {sentence} {ending}" for ending in endings]
+    blocks = [" ".join(whole[:3]), " ".join(whole[3:])]
+    text = "\n\n".join(wrapped(block, width) for block in blocks)
+    assert [span.of(text).split() for span in paragraphs(text)] == [block.split() for block in blocks]
+    assert [span.of(text).split()[-1] for span in sentences(text)] == endings
+
+
+def test_lines_that_are_paragraphs_are_not_taken_for_a_wrapped_text() -> None:
+    lines = ["الطقس غدا", "تصل درجات الحرارة إلى أربعين", "رياح خفيفة على الساحل", "أمطار متفرقة", "ضباب في الصباح"]
+    assert len(paragraphs("\n".join(lines))) == len(lines)
+
+
 def test_a_particle_at_the_very_end_loses_nothing() -> None:
     assert [span.of("سار إلى") for span in paragraphs("سار إلى")] == ["سار إلى"]
 
@@ -133,6 +172,9 @@ def test_a_particle_at_the_very_end_loses_nothing() -> None:
         ("قال ج. سليم ذلك", ["قال ج. سليم ذلك"]),  # an initial
         ("هل وصلوا؟ نعم", ["هل وصلوا؟", "نعم"]),
         ("انتهى القتال.وعاد الناس", ["انتهى القتال.", "وعاد الناس"]),  # a lost space
+        ("هل انتهى القتال؟وعاد الناس", ["هل انتهى القتال؟", "وعاد الناس"]),
+        ("قال “انتهى القتال”.وعاد الناس", ["قال “انتهى القتال”.", "وعاد الناس"]),
+        ("يا للهول؟!وعاد الناس", ["يا للهول؟!", "وعاد الناس"]),
         ("قال: “انتهينا.” ثم خرج", ["قال: “انتهينا.”", "ثم خرج"]),
     ],
 )

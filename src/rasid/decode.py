@@ -1,12 +1,15 @@
-"""BIO scores to spans: for each type the best path that never opens with Inside, then spans that never cross.
+"""BIO scores to spans: for each type the best path that never opens with Inside, then the best spans that never cross.
 
 Works on word numbers and probabilities; offsets are added by whoever holds the words. Decisions are per word, so a word
-is never split and never has two labels of one type.
+is never split and never has two labels of one type. Spans of one type never stand in one another: a BIO layer per type
+has no way to say so.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +18,7 @@ from numpy.typing import NDArray
 from rasid.labels import Inventory
 
 Floats = NDArray[np.floating]
+_EXACT = 64  # crossing spans settled exactly: cubic time; trained models give five at most, untrained ones thousands
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,19 @@ class WordSpan:
             other.start <= self.start and self.end <= other.end
         )
         return not apart and not nested
+
+    def clashes(self, other: WordSpan, nested: bool) -> bool:
+        """Whether the two cannot both stand: they cross, or (flat inventories) share a word."""
+        return self.crosses(other) if nested else self.start < other.end and other.start < self.end
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A span of a best path; `gain` is what it adds to the log probability of all labels, against Outside for its
+    words (nats; never negative, or Viterbi would have taken Outside)."""
+
+    span: WordSpan
+    gain: float
 
 
 def best_paths(log_probs: Floats) -> NDArray[np.int8]:
@@ -72,11 +89,30 @@ def _viterbi(log_probs: Floats) -> NDArray[np.int8]:
 def spans(log_probs: Floats, inventory: Inventory) -> list[WordSpan]:
     """Spans of an article from its word labels' log probabilities (words, types, 3), in text order.
 
-    Crossing spans are settled for the higher score, and so are overlapping ones when the inventory is flat (the longer
-    one wins a tie). Order: start, then longer first, then type.
+    Of each type's best path those spans stay that together are the likeliest without a crossing, or without an overlap
+    where the inventory is flat. Order: start, then longer first, then type.
     """
+    kept = _settle(_candidates(log_probs), inventory.nested)
+    return sorted(kept, key=lambda s: (s.start, -s.end, s.type))
+
+
+def flat(found: Iterable[WordSpan]) -> list[WordSpan]:
+    """The flat view of spans that nest: the outermost, and of several types on the same words the inventory's first.
+
+    Takes spans that do not cross; gives disjoint ones in text order. By the inventory's order and not by score, so that
+    gold annotations, which have no scores, are seen in the same way.
+    """
+    kept: list[WordSpan] = []
+    for span in sorted(found, key=lambda s: (s.start, -s.end, s.type)):
+        if not kept or kept[-1].end <= span.start:
+            kept.append(span)
+    return kept
+
+
+def _candidates(log_probs: Floats) -> list[_Candidate]:
+    """The spans of all types' best paths."""
     labels = best_paths(log_probs)
-    found: list[WordSpan] = []
+    found: list[_Candidate] = []
     for kind in range(labels.shape[1]):
         column = labels[:, kind]
         for start in np.flatnonzero(column == 1):
@@ -84,17 +120,107 @@ def spans(log_probs: Floats, inventory: Inventory) -> list[WordSpan]:
             while end < len(column) and column[end] == 2:
                 end += 1
             chosen = log_probs[np.arange(start, end), kind, column[start:end]]
-            found.append(WordSpan(int(start), end, kind, float(np.exp(chosen.mean()))))
-    return sorted(_settle(found, inventory.nested), key=lambda s: (s.start, -s.end, s.type))
+            gain = float((chosen - log_probs[start:end, kind, 0]).sum(dtype=np.float64))
+            found.append(_Candidate(WordSpan(int(start), end, kind, float(np.exp(chosen.mean()))), max(0.0, gain)))
+    return found
 
 
-def _settle(found: list[WordSpan], nested: bool) -> list[WordSpan]:
-    """Greedy by score: a span stays when it crosses (or, in a flat inventory, overlaps) none that stayed before it."""
+def _settle(found: Sequence[_Candidate], nested: bool) -> list[WordSpan]:
+    """The candidates without a clash whose gains add up to the most: the likeliest labels that say nothing
+    contradictory, among those that leave out whole spans of the best paths.
+
+    Exact, save among more than `_EXACT` spans that hang together by crossings, which are taken greedily by score.
+    """
+    kept: list[WordSpan] = []
+    for group in _groups(found, nested):
+        if len(group) == 1:
+            kept.append(group[0].span)
+        elif not nested:
+            kept += _disjoint(group)
+        elif len(group) <= _EXACT:
+            kept += _laminar(group)
+        else:
+            kept += _greedy(group)
+    return kept
+
+
+def _groups(found: Sequence[_Candidate], nested: bool) -> list[list[_Candidate]]:
+    """Candidates in groups that hang together by clashes, each in text order (start, longer first, type)."""
+    group_of: dict[int, list[_Candidate]] = {}
+    active: list[_Candidate] = []  # at most one per type: spans of one type are disjoint
+    for new in sorted(found, key=lambda c: (c.span.start, -c.span.end, c.span.type)):
+        active = [old for old in active if old.span.end > new.span.start]
+        group_of[id(new)] = [new]
+        for old in active:
+            theirs, mine = group_of[id(old)], group_of[id(new)]
+            if old.span.clashes(new.span, nested) and theirs is not mine:
+                small, large = sorted((theirs, mine), key=len)
+                large += small
+                group_of |= {id(moved): large for moved in small}
+        active.append(new)
+    groups = {id(group): group for group in group_of.values()}.values()
+    return [sorted(group, key=lambda c: (c.span.start, -c.span.end, c.span.type)) for group in groups]
+
+
+def _disjoint(group: Sequence[_Candidate]) -> list[WordSpan]:
+    """Weighted interval scheduling: the disjoint spans with the greatest total gain."""
+    order = sorted(group, key=lambda c: (c.span.end, -c.span.start, -c.span.type))
+    ends = [each.span.end for each in order]
+    before = [bisect_right(ends, each.span.start) for each in order]
+    best = [0.0]
+    for each, free in zip(order, before, strict=True):
+        best.append(max(best[-1], best[free] + each.gain))
+    kept: list[WordSpan] = []
+    number = len(order)
+    while number:
+        each, free = order[number - 1], before[number - 1]
+        if best[free] + each.gain >= best[number - 1]:
+            kept.append(each.span)
+            number = free
+        else:
+            number -= 1
+    return kept
+
+
+def _laminar(group: Sequence[_Candidate]) -> list[WordSpan]:
+    """The spans with the greatest total gain of which no two cross, by a dynamic programme over ranges between ends.
+
+    In a range, everything stands inside or after the longest span that begins with the range, or begins later itself.
+    """
+    points = sorted({place for each in group for place in (each.span.start, each.span.end)})
+    number = {place: i for i, place in enumerate(points)}
+    at: dict[tuple[int, int], list[_Candidate]] = defaultdict(list)
+    for each in group:
+        at[number[each.span.start], number[each.span.end]].append(each)
+    gain = {ends: sum(each.gain for each in held) for ends, held in at.items()}
+    ends_of = [[end for start, end in gain if start == i] for i in range(len(points))]
+    best = np.zeros((len(points), len(points)))
+    cut = np.zeros(
+        (len(points), len(points)), dtype=int
+    )  # end of the first span inside a range; 0 where it starts later
+    for start in range(len(points) - 2, -1, -1):
+        for end in range(start + 1, len(points)):
+            options = [(best[start + 1, end], 0)]
+            options += [(best[start, e] + best[e, end], e) for e in ends_of[start] if e < end]
+            value, cut[start, end] = max(options)
+            best[start, end] = value + gain.get((start, end), 0.0)
+    kept: list[WordSpan] = []
+    ranges = [(0, len(points) - 1)]
+    while ranges:
+        start, end = ranges.pop()
+        if start < end:
+            kept += [each.span for each in at.get((start, end), ())]
+            inner = int(cut[start, end])
+            ranges += [(start, inner), (inner, end)] if inner else [(start + 1, end)]
+    return kept
+
+
+def _greedy(group: Sequence[_Candidate]) -> list[WordSpan]:
+    """By score: a span stays when it crosses none that stayed before it."""
     kept: list[WordSpan] = []
     at: dict[int, list[WordSpan]] = defaultdict(list)  # kept spans by word: only those that share a word can clash
-    for span in sorted(found, key=lambda s: (-s.score, s.start - s.end, s.start, s.type)):
-        near = (other for word in range(span.start, span.end) for other in at[word])
-        if not any(not nested or other.crosses(span) for other in near):
+    for span in sorted((each.span for each in group), key=lambda s: (-s.score, s.start - s.end, s.start, s.type)):
+        if not any(other.crosses(span) for word in range(span.start, span.end) for other in at[word]):
             kept.append(span)
             for word in range(span.start, span.end):
                 at[word].append(span)

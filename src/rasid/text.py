@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise, zip_longest
 
 import regex
+
+from rasid.normalizer import normalise
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -56,10 +59,16 @@ _WORD = regex.compile(
     | [^\s{_CONTROL}]""",
     regex.VERBOSE,
 )
+# The marks that end a sentence, before a space; or between letters where the space was lost.
 _SENTENCE_END = regex.compile(
-    r"(?:(?<!\b\p{L})\.(?!\p{N})|[!?؟…]|\.{2,})[\"”»')\]]*(?=\s|$)|(?<=\p{Arabic}{3})\.(?=\p{Arabic})"
+    r"(?:(?<!\b\p{L})\.(?!\p{N})|[!?؟…]|\.{2,})[\"”»')\]]*(?=\s|$)"
+    r"|(?<=\p{Arabic}{3})(?:\.|[!?؟]+)(?=\p{Arabic})|(?<=[\"”»)])\.(?=\p{Arabic})"
 )
-# A line that ends in one of these goes on in the next: no Arabic sentence ends in a particle.
+# A line that ends in one of these goes on in the next: no Arabic sentence ends in a particle, nor in these marks.
+_OPEN_MARKS = frozenset("،,؛([«“")
+_CLOSING_MARKS = frozenset("،,؛;:.)]»”")  # a line that begins with one goes on from the line before
+_WRAP_WIDTH = 120  # characters; longer lines are paragraphs, however even they are
+_WRAP_LINES = 4  # full lines that make a text wrapped by a mail program or a terminal
 _OPEN_ENDED = frozenset(
     {
         "ضد", "من", "في", "إلى", "الى", "على", "عن", "مع", "أن", "ان", "إن", "التي", "الذي", "الذين",
@@ -94,14 +103,45 @@ def is_furniture(line: str) -> bool:
     return bool(_FURNITURE.match(line.strip()))
 
 
+def _is_full(line: str, following: str, width: int) -> bool:
+    """Whether the next line's first word would have passed the width at the end of this one."""
+    words = following.split(maxsplit=1)
+    return bool(words) and len(line.strip()) + 1 + len(words[0]) > width
+
+
+def _wrap_width(lines: Sequence[str]) -> int:
+    """The width that a text was wrapped at: that of its longest line, when nearly all lines that have no final mark are
+    full at it; 0 when lines are paragraphs."""
+    width = max((len(line.strip()) for line in lines), default=0)
+    if width > _WRAP_WIDTH:
+        return 0
+    pairs = [(line, after) for line, after in pairwise(lines) if line.strip() and after.strip()]
+    open_lines = [pair for pair in pairs if not _SENTENCE_END.search(pair[0].strip()[-3:])]
+    full = sum(_is_full(line, after, width) for line, after in open_lines)
+    return width if full >= max(_WRAP_LINES, 0.8 * len(open_lines)) else 0
+
+
+def _goes_on(line: str, following: str, width: int) -> bool:
+    """Whether a line break stands inside a paragraph. A blank line never does, nor one beside page furniture."""
+    ahead, behind = following.strip(), line.split()
+    if not ahead or not behind:
+        return False
+    mark = behind[-1][-1] in _OPEN_MARKS or ahead[0] in _CLOSING_MARKS
+    if not (mark or behind[-1] in _OPEN_ENDED or (width and _is_full(line, following, width))):
+        return False
+    return not is_furniture(line) and not is_furniture(following)
+
+
 def paragraphs(text: str) -> list[Span]:
-    """Lines of text that read on, as spans: a line whose last word leaves the sentence open is joined to the next."""
+    """Lines of text that read on, as spans. Scraped text is broken anywhere: a line that leaves its sentence open is
+    joined to the next, and so is every full line of a text that is wrapped at some width."""
     spans: list[Span] = []
+    lines = text.splitlines(keepends=True)
+    width = _wrap_width(lines)
     start = position = 0
-    for line in text.splitlines(keepends=True):
+    for line, following in zip_longest(lines, lines[1:], fillvalue=""):
         position += len(line)
-        last = line.split()[-1:] or [""]
-        if last[0] in _OPEN_ENDED and position < len(text):
+        if _goes_on(line, following, width):
             continue
         span = _trim(text, start, position)
         if span:
@@ -149,6 +189,13 @@ def passages(text: str) -> list[Span]:
         if group:
             found.append(Span(group[0].start, group[-1].end))
     return found
+
+
+def content_words(text: str) -> frozenset[str]:
+    """Words of four letters or more as the tokenizer spells them, the article taken off: what two texts may share."""
+    spelt = normalise(text)
+    keys = (word.of(spelt) for word in words(spelt))
+    return frozenset(key.removeprefix("ال") for key in keys if len(key) >= 4)
 
 
 @cache
