@@ -16,7 +16,7 @@ from rasid.text import Span, trimmed
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """`text[start:end]` with its type; `score` is the geometric mean of its words' probabilities."""
+    """`text[start:end]` with its type; `score` is what the decoder's span has."""
 
     start: int
     end: int

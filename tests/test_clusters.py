@@ -1,14 +1,25 @@
-"""Names and alias resolution, on sentences of our own."""
+"""Alias resolution, on sentences and articles of our own."""
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
-from rasid.infer.clusters import resolve, same_but_spelling
+from rasid.annotations import load_annotations
+from rasid.clustermetrics import cluster_scores
+from rasid.infer.clusters import resolve
 from rasid.infer.mentions import Mention
-from rasid.infer.names import canonical, clean, key, people
+from rasid.labels import VALUES
+from rasid.records import Record
 
 Groups = dict[str, list[str]]
+ROOT = Path(__file__).parents[1]
+UTF8 = {"PYTHONIOENCODING": "utf-8"}
 
 
 def mark(text: str, marks: list[tuple[str, str]]) -> list[Mention]:
@@ -32,95 +43,6 @@ def groups(text: str, *marks: tuple[str, str]) -> Groups:
         if cluster:
             found[names[cluster]].append(mention.surface)
     return found
-
-
-# -- names ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("surface", "name"),
-    [
-        ("بالباغوز", "الباغوز"),
-        ("والعراق", "العراق"),
-        ("وبالعراق", "العراق"),
-        ("للعراق", "العراق"),
-        ("وللعراق", "العراق"),
-        ("للبنان", "لبنان"),
-        ("وفرنسا", "فرنسا"),
-        ("ببلدة الشاطئ", "بلدة الشاطئ"),
-        ("والولايات المتحدة", "الولايات المتحدة"),
-        ("بغـــداد", "بغداد"),
-        ("الشاط\u200fئ", "الشاطئ"),
-        *((name, name) for name in ("بغداد", "لبنان", "فرنسا", "كندا", "ولاية الساحل", "كاليفورنيا", "بالي", "وادي")),
-    ],
-)
-def test_places_lose_proclitics_and_nothing_else(surface: str, name: str) -> None:
-    assert canonical(surface, "GPE", ()) == name
-
-
-@pytest.mark.parametrize(
-    ("surface", "name"),
-    [
-        ("للتحالف", "التحالف"),
-        ("لقوات الساحل", "قوات الساحل"),
-        *((name, name) for name in ("وزارة الصحة", "وكالة المرفأ", "وكالتها", "كتيبة النهر", "لواء البحر", "فصيل")),
-    ],
-)
-def test_bodies(surface: str, name: str) -> None:
-    assert canonical(surface, "ORG", ()) == name
-
-
-def test_a_letter_goes_only_when_the_rest_is_known() -> None:
-    assert canonical("لواشطة", "GPE", ()) == "لواشطة"
-    assert canonical("لواشطة", "GPE", {key("واشطة")}) == "واشطة"
-    assert canonical("وترامب", "PERS", ()) == "وترامب"
-    assert canonical("وترامب", "PERS", {key("ترامب")}) == "ترامب"
-
-
-def test_a_family_name_keeps_what_only_looks_like_an_article() -> None:
-    assert canonical("كالدويل", "PERS", ()) == "كالدويل"
-    assert canonical("والحداد", "PERS", {key("الحداد")}) == "الحداد"
-
-
-def test_clean_drops_what_is_not_letters_of_the_name() -> None:
-    assert clean("الألغـ,ام") == "الألغام"
-    assert clean("مَرْكَز \n البحوث") == "مركز البحوث"
-
-
-@pytest.mark.parametrize(
-    ("surface", "name"),
-    [
-        ("السوريين", "سوري"),
-        ("الأمريكية", "أمريكي"),
-        ("تركي", "تركي"),
-        ("الأكراد", "الأكراد"),
-        ("عربي", "عربي"),
-    ],
-)
-def test_peoples_in_the_singular(surface: str, name: str) -> None:
-    assert people(surface) == name
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ("امريكا", "اميركا", True),
-        ("قامشلي", "قامشلو", True),
-        ("غرينلاند", "جرينلاند", True),
-        ("تلغرام", "تليغرام", True),
-        ("بولندا", "هولندا", False),
-        ("غامبيا", "زامبيا", False),
-        ("سوري", "سورى", False),  # too short to tell
-        ("قرار2170", "قرار2171", False),
-        ("بيروت", "بيروت", False),
-    ],
-)
-def test_spelling_variants(one: str, other: str, same: bool) -> None:
-    assert same_but_spelling(one, other) is same
-    assert same_but_spelling(other, one) is same
-
-
-# -- clusters ---------------------------------------------------------------------------------------
 
 
 def test_equal_names_join_whatever_the_article_and_the_proclitic() -> None:
@@ -269,3 +191,152 @@ def test_many_names_take_little_time() -> None:
         marks.append(Mention(position, position + len(word), "GPE", word))
         position += len(word) + 1
     assert len(resolve(text, marks).of) == len(words)
+
+
+# -- states, towns, posts ---------------------------------------------------------------------------
+
+
+def test_any_capital_that_acts_is_its_state_where_the_article_names_it() -> None:
+    text = "نفت بيروت ذلك، وقال لبنان إنه ينتظر. وأكدت صوفيا ذلك"
+    found = groups(text, ("بيروت", "GPE"), ("لبنان", "GPE"), ("صوفيا", "GPE"))
+    assert found == {"لبنان": ["بيروت", "لبنان"], "صوفيا": ["صوفيا"]}
+
+
+def test_a_capital_beside_one_that_is_a_place_is_a_place() -> None:
+    text = "زار مدينتي بيروت وبغداد. وقالت لبنان والعراق"
+    assert len(groups(text, ("بيروت", "GPE"), ("وبغداد", "GPE"), ("لبنان", "GPE"), ("والعراق", "GPE"))) == 4
+
+
+@pytest.mark.parametrize(
+    ("between", "state"),
+    [
+        (("تركي", "NORP"), "تركيا"),
+        (("العراق", "GPE"), "العراق"),
+        (("مصري", "NORP"), "مصر"),
+    ],
+)
+def test_their_country_is_the_state_spoken_of_last(between: tuple[str, str], state: str) -> None:
+    text = f"زار العراق ومصر وتركيا. ثم قال {between[0]} إن بلاده تنتظر"
+    marks = [
+        ("العراق", "GPE"),
+        ("ومصر", "GPE"),
+        ("وتركيا", "GPE"),
+        (f"قال |{between[0]}", between[1]),
+        ("بلاده", "GPE"),
+    ]
+    assert "بلاده" in groups(text, *marks)[state]
+
+
+def test_a_village_without_a_name_is_the_one_that_the_article_is_about() -> None:
+    text = "في النخلة ثم النخلة، وسقط حاجز في الوردية، وعادت القرية هادئة"
+    found = groups(text, ("النخلة", "GPE"), ("ثم |النخلة", "GPE"), ("الوردية", "GPE"), ("القرية", "GPE"))
+    assert found == {"النخلة": ["النخلة", "النخلة", "القرية"], "الوردية": ["الوردية"]}
+    once = "في النخلة وفي الوردية عادت القرية هادئة"
+    assert len(groups(once, ("النخلة", "GPE"), ("الوردية", "GPE"), ("القرية", "GPE"))) == 3
+
+
+@pytest.mark.parametrize(("after", "clusters"), [(" نفسه ذلك", 1), ("، سامر", 1), (" سامر", 2)])
+def test_a_post_told_again_and_a_title_before_a_name(after: str, clusters: int) -> None:
+    text = f"قال ضابط في الجمارك إنه رآهم. وأضاف الضابط{after}"
+    marks = [("ضابط في الجمارك", "OCC"), ("وأضاف |الضابط", "OCC"), *([("سامر", "PERS")] if "سامر" in after else [])]
+    of = resolve(text, mark(text, marks)).of
+    assert len(set(of[:2])) == clusters
+
+
+def test_a_name_ends_short_only_where_it_has_no_arabic_noun() -> None:
+    text = "فاز ماميلودي صن داونز ثم خسر صن داونز. وقال البيت الأبيض ثم الأبيض"
+    found = groups(
+        text,
+        *(("ماميلودي صن داونز", "ORG"), ("خسر |صن داونز", "ORG")),
+        *(("البيت الأبيض", "ORG"), ("ثم |الأبيض", "ORG")),
+    )
+    assert len(found) == 3
+    assert found["ماميلودي صن داونز"] == ["ماميلودي صن داونز", "صن داونز"]
+
+
+def test_a_body_is_not_the_one_that_its_name_holds() -> None:
+    text = "قالت مفوضية إيكواس ثم قالت إيكواس"
+    assert len(groups(text, ("مفوضية إيكواس", "ORG"), ("إيكواس", "ORG"), ("قالت |إيكواس", "ORG"))) == 2
+
+
+# -- names inside names -----------------------------------------------------------------------------
+
+
+def test_names_around_one_thing_are_one_name() -> None:
+    text = "في محيط الشاطئية ثم محيط قرية الشاطئية ثم محيط النخلة"
+    found = groups(
+        text,
+        *(("محيط الشاطئية", "LOC"), ("الشاطئية", "GPE"), ("محيط قرية الشاطئية", "LOC"), ("قرية الشاطئية", "GPE")),
+        *(("محيط النخلة", "LOC"), ("النخلة", "GPE")),
+    )
+    assert found["محيط قرية الشاطئية"] == ["محيط الشاطئية", "محيط قرية الشاطئية"]
+    assert found["محيط النخلة"] == ["محيط النخلة"]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("مدير المرصد", "مدير مرصد البحر"),
+        ("المدير الفني للمرصد", "المدير الفني لمرصد البحر"),
+        ("مدير المرصد في الجنوب", "مدير المرصد في الجنوب"),
+    ],
+)
+def test_a_post_is_named_after_the_body_and_not_after_its_class(said: str, told: str) -> None:
+    text = f"أعلن مرصد البحر ذلك. وقال {said} إن"
+    inner = "للمرصد" if "للمرصد" in said else "المرصد"
+    assert told in groups(text, ("مرصد البحر", "ORG"), (said, "OCC"), (inner, "ORG"))
+
+
+def test_a_name_that_stands_for_itself_inside_itself_ends() -> None:
+    text = "مجلس المجلس"
+    mentions = [Mention(0, 11, "ORG", text), Mention(5, 11, "ORG", "المجلس")]
+    assert resolve(text, mentions).of == ("C1", "C1")
+
+
+def test_mentions_have_names_of_their_own() -> None:
+    text = "في العراق وبالعراق عام 2019"
+    names = resolve(text, mark(text, [("العراق", "GPE"), ("وبالعراق", "GPE"), ("عام 2019", "DATE")])).names
+    assert names == ("العراق", "العراق", None)
+
+
+# -- on whole articles ------------------------------------------------------------------------------
+
+
+def resolved(record: Record, text: str) -> Record:
+    ordered = sorted(record.entities, key=lambda entity: (entity.start, -entity.end))
+    found = resolve(text, [Mention(each.start, each.end, each.type, each.surface) for each in ordered])
+    entities = [each.model_copy(update={"cluster": of}) for each, of in zip(ordered, found.of, strict=True)]
+    return record.model_copy(update={"entities": tuple(entities), "clusters": found.clusters})
+
+
+@pytest.mark.parametrize(
+    ("gold", "texts", "all_b3", "shared_b3"),
+    [("annotations", "seeds", 0.98, 0.96), ("tests/data/articles", "tests/data/articles", 0.97, 0.95)],
+)
+def test_the_clusters_of_annotated_articles(gold: str, texts: str, all_b3: float, shared_b3: float) -> None:
+    """Floors a point below what docs/decisions/0011 reports, on gold mentions."""
+    articles = load_annotations(ROOT / gold, ROOT / texts)
+    records = [each.record for each in articles]
+    found = [resolved(each.record, each.text) for each in articles]
+    assert all((each.cluster is None) == (each.type in VALUES) for record in found for each in record.entities)
+    assert cluster_scores(records, found).b3.f1 >= all_b3
+    assert cluster_scores(records, found, singletons=False).b3.f1 >= shared_b3
+
+
+def test_the_script_that_scores_clusters() -> None:
+    words = [sys.executable, ROOT / "scripts/cluster_scores.py", ROOT / "annotations", "--texts", ROOT / "seeds"]
+    shown = subprocess.run(words, capture_output=True, text=True, timeout=120, env={**os.environ, **UTF8})
+    assert shown.returncode == 0, shown.stderr
+    assert re.search(r"^5 articles; same name: 0\.\d{3}$", shown.stdout, re.MULTILINE)
+    rows = {
+        tuple(cells[:2]): cells[2:] for line in shown.stdout.splitlines() if len(cells := line[1:-1].split("|")) == 8
+    }
+    found = {(name.strip(), kept.strip()): float(cells[2]) for (name, kept), cells in rows.items() if "0." in cells[2]}
+    assert set(found) == {(name, kept) for name in ("rules", "equal names") for kept in ("yes", "no")}
+    assert all(found["rules", kept] > found["equal names", kept] for kept in ("yes", "no"))
+
+
+def test_the_script_tells_a_mistake_in_one_line(tmp_path: Path) -> None:
+    words = [sys.executable, ROOT / "scripts/cluster_scores.py", tmp_path / "none"]
+    shown = subprocess.run(words, capture_output=True, text=True, timeout=120, env={**os.environ, **UTF8})
+    assert (shown.returncode, shown.stderr.count("\n")) == (2, 1)

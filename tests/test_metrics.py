@@ -32,6 +32,7 @@ from rasid.clustermetrics import (
     stance_accuracy,
     stance_f1,
     stance_pairs,
+    without_singletons,
 )
 from rasid.labels import STANCES
 from rasid.metrics import (
@@ -432,3 +433,22 @@ def test_a_missing_stance_counts_as_none() -> None:
     assert stance_accuracy(cells) == 0.0
     assert stance_accuracy(confusion([StancePair("C1", None, "article", "none", None)])) == 1.0
     assert kappa([0] * 9) == 0.0
+
+
+@given(PAIRS)
+@QUICK
+def test_scores_without_singletons_are_those_of_records_without_them(
+    pairs: list[tuple[tuple[Entity, ...], ...]],
+) -> None:
+    def stripped(entities: tuple[Entity, ...]) -> Record:
+        kept = {m for group in clusters_of(record(entities)).values() if len(group) > 1 for m in group}
+        return record(tuple(each for each in entities if (each.start, each.end) in kept))
+
+    gold, predicted = ([record(pair[side]) for pair in pairs] for side in (0, 1))
+    bare_gold, bare_predicted = ([stripped(pair[side]) for pair in pairs] for side in (0, 1))
+    assert cluster_scores(gold, predicted, singletons=False) == cluster_scores(bare_gold, bare_predicted)
+
+
+def test_a_singleton_is_a_cluster_of_one_mention() -> None:
+    two, one = frozenset({(0, 1), (2, 3)}), frozenset({(4, 5)})
+    assert without_singletons([two, one]) == [two]

@@ -2,7 +2,8 @@
 
 Cluster ids mean nothing outside their record: mentions are keyed by (start, end), clusters of two records are
 compared by the mentions they share, and stance targets are aligned before their labels are. The coreference
-formulas are those of the CoNLL scorer (Pradhan et al. 2014), singletons included.
+formulas are those of the CoNLL scorer (Pradhan et al. 2014). Singletons count unless it is said that they do not:
+news is full of things named once, and getting those right is easy.
 """
 
 from __future__ import annotations
@@ -69,6 +70,11 @@ def restrict(groups: Iterable[Mentions], mentions: AbstractSet[Mention]) -> list
     return [kept for group in groups if (kept := group & mentions)]
 
 
+def without_singletons(groups: Iterable[Mentions]) -> list[Mentions]:
+    """The clusters of two mentions and more, as in OntoNotes, which annotates no others."""
+    return [group for group in groups if len(group) > 1]
+
+
 def b3_by_mention(gold: Sequence[Mentions], predicted: Sequence[Mentions]) -> dict[Mention, Row]:
     """B-cubed row of each mention: [precision share, predicted 0/1, recall share, gold 0/1]; rows add up."""
     of_gold = {mention: group for group in gold for mention in group}
@@ -133,18 +139,23 @@ def cluster_f1(row: Row) -> float:
 RowOf = Callable[[Sequence[Mentions], Sequence[Mentions]], Row]
 
 
-def cluster_rows(gold: Sequence[Record], predicted: Sequence[Record], row: RowOf) -> list[Row]:
+def cluster_rows(gold: Sequence[Record], predicted: Sequence[Record], row: RowOf, singletons: bool = True) -> list[Row]:
     """One row per article; the sequences are aligned, as in `metrics.article_units`."""
+    kept = list if singletons else without_singletons
     return [
-        row(list(clusters_of(left).values()), list(clusters_of(right).values()))
+        row(kept(clusters_of(left).values()), kept(clusters_of(right).values()))
         for left, right in zip(gold, predicted, strict=True)
     ]
 
 
-def cluster_scores(gold: Sequence[Record], predicted: Sequence[Record]) -> ClusterScores:
-    """The CoNLL scores over all articles: counts are summed, then divided, as the CoNLL scorer does."""
+def cluster_scores(gold: Sequence[Record], predicted: Sequence[Record], singletons: bool = True) -> ClusterScores:
+    """The CoNLL scores over all articles: counts are summed, then divided, as the CoNLL scorer does.
+
+    Without `singletons`, clusters of one mention are left out of both sides.
+    """
     b3, ceaf, muc = (
-        cluster_score(add_rows(cluster_rows(gold, predicted, row), 4)) for row in (b3_row, ceaf_row, muc_row)
+        cluster_score(add_rows(cluster_rows(gold, predicted, row, singletons), 4))
+        for row in (b3_row, ceaf_row, muc_row)
     )
     return ClusterScores(b3, ceaf, muc, (b3.f1 + ceaf.f1 + muc.f1) / 3)
 
