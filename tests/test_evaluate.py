@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rasid.annotations import load_annotations
-from rasid.errors import DataError
+from rasid.errors import ConfigError, DataError
 from rasid.evaluate import evaluate, load_predictions, run_evaluate
 from rasid.records import Cluster, Entity, ModelInfo, Record, Stance, sha256_of
 from rasid.text import passages
@@ -126,6 +126,8 @@ def arguments(folder: Path, **departures: Any) -> argparse.Namespace:
         "gold": folder / "gold",
         "seeds": folder / "seeds",
         "report": None,
+        "min_score": 0.0,
+        "errors": None,
     }
     return argparse.Namespace(**(fields | departures))
 
@@ -187,6 +189,69 @@ def test_report_is_written_and_printed(folders: Path, capsys: pytest.CaptureFixt
     for name in ("nested", "outermost", "ORG", "B3", "CEAF-e", "MUC", "per passage", "per article"):
         assert f"| {name} " in out
     assert "Warning: only 2 articles" in out
+
+
+def scored_records() -> list[Record]:
+    """The predictions with scores: sure of what is right, less sure of the one that is not."""
+    sure = {"تراقب": 0.3, "قوات سوريا الديمقراطية": 0.6}
+    return [
+        each.model_copy(
+            update={"entities": tuple(e.model_copy(update={"score": sure.get(e.surface, 0.9)}) for e in each.entities)}
+        )
+        for each in predicted_records()
+    ]
+
+
+def test_scores_are_held_against_the_truth(folders: Path) -> None:
+    gold = load_annotations(folders / "gold", folders / "seeds")
+    found = evaluate(gold, scored_records())
+    entities = found.scores["entities"]
+    assert entities.count == 5
+    assert entities.brier.value == pytest.approx((3 * 0.1**2 + 0.4**2 + 0.3**2) / 5)
+    # Of the stances only one has a score, and it is right with 0.9.
+    assert set(found.scores) == {"entities", "stance per article"}
+    assert (found.scores["stance per article"].count, found.scores["stance per article"].ece_width) == (
+        1,
+        pytest.approx(0.1),
+    )
+    bought = {each.least: (each.spans, each.precision) for each in found.thresholds}
+    assert bought[0.0] == (5, pytest.approx(4 / 5))
+    assert bought[0.4] == (4, 1.0)
+    assert bought[0.7] == (3, 1.0)
+    assert evaluate(gold, predicted_records()).thresholds == ()  # nothing to choose where entities have no scores
+
+
+def test_a_least_score_leaves_out_what_is_less_sure(folders: Path) -> None:
+    gold = load_annotations(folders / "gold", folders / "seeds")
+    whole, cut = evaluate(gold, scored_records()), evaluate(gold, scored_records(), least=0.55)
+    assert whole.entities["nested"].scores.micro.precision == pytest.approx(4 / 5)
+    assert cut.entities["nested"].scores.micro.precision == 1.0
+    assert cut.entities["nested"].scores.micro.recall == pytest.approx(4 / 5)
+    assert whole.stances["article"].unjudged - cut.stances["article"].unjudged == 1  # its target went with it
+    assert {each.least for each in cut.thresholds} - {each.least for each in whole.thresholds} == {0.55}
+    assert cut.thresholds[0].spans == 5  # the table is of all entities
+
+
+def test_reports_hold_the_diagram_and_the_errors(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(folders / "predictions", scored_records())
+    errors = folders / "analysis" / "errors.jsonl"
+    assert run_evaluate(arguments(folders, report=folders / "report", errors=errors, min_score=0.55)) == 0
+    out = capsys.readouterr().out
+    assert "Entities that score below 0.55 are left out." in out
+    assert "| 0.55 " in out
+    assert (folders / "report" / "reliability.png").read_bytes().startswith(b"\x89PNG")
+    tree = json.loads((folders / "report" / "report.json").read_text(encoding="utf-8"))
+    assert tree["scores"]["entities"]["bins"][0]["count"] == 1
+    (mistake,) = [json.loads(line) for line in errors.read_text(encoding="utf-8").splitlines()]
+    assert (mistake["kind"], mistake["surface"]) == ("child missed", "سوريا")
+    assert "### child missed (1)" in errors.with_suffix(".md").read_text(encoding="utf-8")
+
+
+def test_thresholds_and_error_files_that_cannot_be(folders: Path) -> None:
+    with pytest.raises(ConfigError, match="--min-score 2: a score is between 0 and 1"):
+        run_evaluate(arguments(folders, min_score=2.0))
+    with pytest.raises(DataError, match=r"--errors .*errors\.md: give a \.jsonl file"):
+        run_evaluate(arguments(folders, errors=folders / "errors.md"))
 
 
 def test_lines_and_folder_give_the_same(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
+from rasid.aggregation import article_probabilities
 from rasid.config import dump_config
 from rasid.errors import ConfigError
 from rasid.labels import STANCES
+from rasid.loaded import stance_of
 from rasid.metrics import (
     Estimate,
     SpanScores,
@@ -28,20 +30,22 @@ from rasid.metrics import (
     span_scores,
     split_unit,
 )
-from rasid.model import Loaded
+from rasid.model import WEIGHTS
 from rasid.normalizer import normalise
 from rasid.records import Entity
-from rasid.scoring import Pair, pair_probs
-from rasid.targets import standard_name
-from rasid.text import Span, passages
+from rasid.text import passages
 
 from .config import RunConfig, Source
-from .evaluation import predict_entities, score_labels
-from .finetune import fit
-from .floors import StanceFloors, SurfaceDictionary
-from .sources import Article, GoldPair, GoldText, Typed, annotated_articles, read_pairs, read_texts
+from .evaluation import Scored, score_labels
+from .finetune import fit, save
+from .floors import StanceFloors, SurfaceDictionary, of_passages
+from .foldscores import HeldOut, judge_scores
+from .heldout import Answers, as_entities, ask, find, keep
+from .questions import asked_of
+from .sources import Article, GoldPair, GoldText, annotated_articles, read_pairs, read_texts
 
 SIDES = ("favor", "against")
+SYSTEMS = ("model", "majority", "dictionary", "loaded words")
 
 
 @dataclass(frozen=True)
@@ -55,10 +59,11 @@ class Judged:
 
 @dataclass
 class Fold:
-    """One held-out article: entities of each system, and stance answers."""
+    """One held-out article: its model's raw answers, entities of each system, and stance answers."""
 
     article: Article
-    entities: dict[str, list[Typed]] = field(default_factory=dict)
+    answers: Answers
+    entities: dict[str, tuple[Entity, ...]] = field(default_factory=dict)
     seen: frozenset[str] = frozenset()
     stances: list[Judged] = field(default_factory=list)
 
@@ -76,68 +81,88 @@ def _without(config: RunConfig, doc: str, seed: int) -> RunConfig:
         for name, source in config.sources.items()
     }
     training = config.training | {"seed": seed, "save_strategy": "no"}
-    return config.model_copy(update={"sources": sources, "training": training, "evaluation": {}})
+    change = {"sources": sources, "training": training, "evaluation": {}, "calibration": None}
+    return config.model_copy(update=change)
 
 
-def _entity_part(fold: Fold, config: RunConfig, loaded: Loaded, head: str) -> None:
+def _entity_part(fold: Fold, config: RunConfig) -> None:
     text = fold.article.text
     training: list[GoldText] = [g for s in _annotation_sources(config, "annotations") for g in read_texts(s)]
     fold.seen = frozenset(e.span.of(g.text) for g in training for e in g.entities)
-    fold.entities["model"] = predict_entities(loaded, head, [text])[0]
-    fold.entities["dictionary"] = SurfaceDictionary.learn(training).find(text, nested=True)
-    fold.entities["majority"] = []  # every word's commonest label is Outside
+    fold.entities["model"] = fold.answers.entities
+    found = SurfaceDictionary.learn(training).find(text, nested=True)
+    fold.entities["dictionary"] = as_entities([Scored(one, 1.0) for one in found], text)
+    fold.entities["loaded words"] = ()  # a floor for stance alone
+    fold.entities["majority"] = ()  # every word's commonest label is Outside
 
 
-def article_label(probabilities: Sequence[Sequence[float]]) -> str:
-    """The article's stance from its passages': the class with the highest mean probability."""
-    return STANCES[int(np.mean(probabilities, axis=0).argmax())]
+def article_label(probabilities: Sequence[Sequence[float]], how: str) -> str:
+    """The article's stance from its passages', as `rasid infer` takes it; in doubt `none`."""
+    found = article_probabilities(probabilities, how)
+    return STANCES[int(found.argmax())] if found.max() > found[STANCES.index("none")] else "none"
 
 
-def _stance_part(fold: Fold, config: RunConfig, loaded: Loaded, head: str) -> None:
+def _stance_part(fold: Fold, config: RunConfig) -> None:
+    if not fold.answers.stances:
+        return
     training: list[GoldPair] = [
         g for s in _annotation_sources(config, "annotated-stances") for g in read_pairs(s, STANCES)
     ]
     floors = StanceFloors.learn(training)
-    record, text = fold.article.record, fold.article.text
-    names = {cluster.id: standard_name(cluster.name) for cluster in record.clusters}
-    own = [stance for stance in record.stances if stance.holder == "author"]
-    asked = [stance for stance in own if stance.scope != "article"]
-    pairs = [Pair(names[s.target], Span(*s.scope).of(text)) for s in asked if s.scope != "article"]
-    probabilities = pair_probs(loaded, head, pairs)
+    names = {one.cluster: one.target for one in fold.answers.stances}
     by_target: dict[str, list[Sequence[float]]] = {}
-    for stance, row in zip(asked, probabilities, strict=True):
-        by_target.setdefault(stance.target, []).append(row.tolist())
-        fold.stances.append(_judged("passage", stance.label, STANCES[int(row.argmax())], floors, names[stance.target]))
-    for stance in own:
-        if stance.scope == "article" and stance.target in by_target:
-            answer = article_label(by_target[stance.target])
-            fold.stances.append(_judged("article", stance.label, answer, floors, names[stance.target]))
+    loaded = {
+        (a.stance.target, a.stance.scope): stance_of(a.pair.passage, a.pair.mentions) for a in asked_of(fold.article)
+    }
+    for one in fold.answers.stances:
+        by_target.setdefault(one.cluster, []).append(one.probabilities)
+        likeliest = STANCES[int(np.argmax(one.probabilities))]
+        worded = loaded[(one.cluster, one.scope)]
+        fold.stances.append(_judged("passage", one.gold, likeliest, floors, one.target, worded))
+    for stance in fold.article.record.stances:
+        if stance.scope == "article" and stance.holder == "author" and stance.target in by_target:
+            answer = article_label(by_target[stance.target], config.aggregation)
+            whole = of_passages([label for (target, _), label in loaded.items() if target == stance.target])
+            fold.stances.append(_judged("article", stance.label, answer, floors, names[stance.target], whole))
 
 
-def _judged(scope: str, gold: str, answer: str, floors: StanceFloors, name: str) -> Judged:
-    answers = {"model": answer, "majority": floors.majority, "dictionary": floors.of_target(name)}
+def _judged(scope: str, gold: str, answer: str, floors: StanceFloors, name: str, worded: str) -> Judged:
+    answers = {
+        "model": answer,
+        "majority": floors.majority,
+        "dictionary": floors.of_target(name),
+        "loaded words": worded,
+    }
     return Judged(scope, gold, answers)
 
 
-def run_fold(config: RunConfig, article: Article, seed: int) -> Fold:
-    """Trains without `article` and answers for it."""
+def answers_of(config: RunConfig, article: Article, seed: int) -> Answers:
+    """A fold's answers: those kept in its folder where its settings and data are the same, else of a model that is
+    trained without `article` now."""
     cv = config.cross_validation
     if cv is None:
         raise ConfigError("cross_validation: missing")
+    own, folder = _without(config, article.record.doc, seed), config.output / f"fold-{article.record.doc}-{seed}"
+    kept = find(folder, own)
+    if kept and ((folder / WEIGHTS).is_file() or not cv.keep_models):
+        print(f"{folder.name}: found, not trained again", flush=True)
+        return kept
+    result = fit(own, folder)
+    answers = ask(own, result.loaded, article, seed, cv.entities, cv.stances)
+    if cv.keep_models:
+        save(result, own, folder)
+    keep(answers, folder)
+    return answers
+
+
+def run_fold(config: RunConfig, article: Article, seed: int) -> Fold:
+    """The answers of a model trained without `article`, and of the floors from the same articles."""
+    answers = answers_of(config, article, seed)
     own = _without(config, article.record.doc, seed)
-    loaded = fit(own, config.output / f"fold-{article.record.doc}-{seed}").loaded
-    fold = Fold(article)
-    _entity_part(fold, own, loaded, cv.entities)
-    if cv.stances:
-        _stance_part(fold, own, loaded, cv.stances)
+    fold = Fold(article, answers)
+    _entity_part(fold, own)
+    _stance_part(fold, own)
     return fold
-
-
-def _as_entities(spans: Sequence[Typed], text: str) -> tuple[Entity, ...]:
-    return tuple(
-        Entity(id=f"T{n}", type=s.type, start=s.span.start, end=s.span.end, surface=s.span.of(text))
-        for n, s in enumerate(spans, 1)
-    )
 
 
 def units_of(
@@ -147,7 +172,7 @@ def units_of(
     units: list[Unit] = []
     for fold in folds:
         text = fold.article.text
-        whole = Unit(view(fold.article.record.entities), view(_as_entities(fold.entities[system], text)))
+        whole = Unit(view(fold.article.record.entities), view(fold.entities[system]))
         units += split_unit(whole, passages(text))
     return units
 
@@ -273,14 +298,15 @@ def verdict(by_seed: dict[int, dict[str, SystemScores]]) -> str:
     for name, low in lows.items():
         means = {
             system: float(np.mean([_headline(scores[system])[name] for scores in by_seed.values()]))
-            for system in ("model", "majority", "dictionary")
+            for system in SYSTEMS
         }
         lines.append(f"{name}: the model is {judge(means.pop('model'), list(means.values()), low)}")
     return "\n".join(lines)
 
 
 def run_cross_validation(config: RunConfig) -> int:
-    """Runs all folds and seeds, prints the tables, and writes them to the run folder."""
+    """Runs all folds and seeds, those that are finished not again, prints the tables, and writes to the run folder:
+    the report, what the folds' models said of their articles, its calibration and its errors."""
     cv = config.cross_validation
     articles = [a for source in _annotation_sources(config, "annotations")[:1] for a in annotated_articles(source)]
     if cv is None or len(articles) < 2:
@@ -288,12 +314,15 @@ def run_cross_validation(config: RunConfig) -> int:
     config.output.mkdir(parents=True, exist_ok=True)
     dump_config(config, config.output / "run.yaml")
     by_seed: dict[int, dict[str, SystemScores]] = {}
+    folds: list[Fold] = []
     for seed in cv.seeds:
-        folds = [run_fold(config, article, seed) for article in articles]
-        systems = ("model", "majority", "dictionary")
-        by_seed[seed] = {system: score_system(folds, system) for system in systems}
+        own = [run_fold(config, article, seed) for article in articles]
+        by_seed[seed] = {system: score_system(own, system) for system in SYSTEMS}
         print(f"seed {seed}\n{intervals(by_seed[seed]['model'])}", flush=True)
-    text = f"{summary(by_seed)}\n\n{verdict(by_seed)}\n"
+        folds += own
+    pages = [summary(by_seed), verdict(by_seed)]
+    pages.append(judge_scores(config, [HeldOut(fold.article, fold.answers) for fold in folds]))
+    text = "\n\n".join(pages) + "\n"
     print(text)
     _write(config.output, by_seed, text)
     return 0

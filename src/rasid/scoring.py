@@ -2,7 +2,8 @@
 
 Windows from all texts are sorted by length and batched under a token budget, so padding is little; results come back in
 input order and do not depend on what a text was batched with, beyond float rounding. Labels and offsets are decided
-elsewhere.
+elsewhere. Classes come out calibrated where the model folder says how; of words it is the spans made from them that
+are calibrated, by whoever makes them.
 """
 
 from __future__ import annotations
@@ -13,19 +14,27 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from transformers import PreTrainedTokenizerFast
 
-from rasid.encoding import Window, pad, pair_windows, windows
+from rasid.encoding import Asked, Window, asked_windows, pad, windows
+from rasid.labels import STANCES
+from rasid.loaded import loads, weighed
 from rasid.model import BIO, Loaded
+from rasid.text import Span
 
 Floats = NDArray[np.float32]
+MOST_TARGETS = 16  # that a passage is read for at once
 
 
 @dataclass(frozen=True)
 class Pair:
-    """What a `pair` head reads."""
+    """What a `pair` head reads. `mentions` are the target's places in the passage. Pairs of one `group` and passage
+    may be read together; a pair without a group is read alone, so that no answer hangs on what else is asked."""
 
     target: str
     passage: str
+    mentions: tuple[Span, ...] = ()
+    group: str = ""
 
 
 def _batches(rows: Sequence[Window], tokens: int) -> Iterator[list[int]]:
@@ -72,13 +81,44 @@ def word_log_probs(loaded: Loaded, head: str, texts: Sequence[Sequence[str]], to
     return found
 
 
-def pair_probs(loaded: Loaded, head: str, pairs: Sequence[Pair], tokens: int = 8192) -> Floats:
-    """Class probabilities (pairs, classes) of a `pair` head; of a passage read in parts, the parts' mean."""
+def together(pairs: Sequence[Pair]) -> list[list[int]]:
+    """Numbers of the pairs that are read in one row: those of one group and passage, at most `MOST_TARGETS`."""
+    found: list[list[int]] = []
+    last: dict[tuple[str, str], list[int]] = {}
+    for number, pair in enumerate(pairs):
+        own = last.get((pair.group, pair.passage)) if pair.group else None
+        if own is None or len(own) == MOST_TARGETS:
+            own = []
+            found.append(own)
+            last[(pair.group, pair.passage)] = own
+        own.append(number)
+    return found
+
+
+def pair_rows(tokenizer: PreTrainedTokenizerFast, pairs: Sequence[Pair], size: int, marked: bool) -> list[Window]:
+    """The windows, of at most `size` pieces, of pairs of one passage; `marked` sets the targets' mentions apart."""
+    asked = [Asked(pair.target, pair.mentions if marked else ()) for pair in pairs]
+    return asked_windows(tokenizer, asked, pairs[0].passage, size)
+
+
+def pair_probs(loaded: Loaded, head: str, pairs: Sequence[Pair], tokens: int = 8192, calibrated: bool = True) -> Floats:
+    """Class probabilities (pairs, classes) of a `pair` head; of a passage read in parts, the parts' mean.
+
+    `calibrated` false gives them raw, as calibration is fitted on them.
+    """
     config = loaded.model.config
-    cut = [pair_windows(loaded.tokenizer, pair.target, pair.passage, config.pair_window) for pair in pairs]
-    places = [(pair, row) for pair, rows in enumerate(cut) for row in rows]
+    company = together(pairs) if config.together else [[number] for number in range(len(pairs))]
+    size = config.pair_window
+    cut = [pair_rows(loaded.tokenizer, [pairs[n] for n in numbers], size, config.together) for numbers in company]
+    places = [(which, row) for which, rows in enumerate(cut) for row in rows]
     found = np.zeros((len(pairs), len(config.named_heads[head].labels)), dtype=np.float32)
     for number, scores in _scored(loaded, head, [row for _, row in places], tokens):
-        pair = places[number][0]
-        found[pair] += np.exp(scores) / len(cut[pair])
-    return found
+        which = places[number][0]
+        numbers = company[which]
+        found[numbers] += np.exp(np.atleast_2d(scores)[: len(numbers)]) / len(cut[which])
+    labels = config.named_heads[head].labels
+    if config.wording and set(labels) == set(STANCES):
+        order = [labels.index(label) for label in STANCES]
+        words = [loads(pair.passage, pair.mentions) if pair.mentions else None for pair in pairs]
+        found[:, order] = weighed(found[:, order], words)
+    return config.calibration_of(head).classes(found) if calibrated else found
