@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rasid.aggregation import MEAN, article_probabilities
+from rasid.calibration import NOTHING, Calibration, decided
 from rasid.labels import SALIENT, STANCES, StanceLabel
 from rasid.records import Cluster, Stance
+from rasid.speech import AUTHOR
+from rasid.standing import inside, standing
 from rasid.targets import TARGETS
 from rasid.text import Span, passages
 
@@ -37,11 +41,19 @@ _NONE = STANCES.index("none")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is the stance of `passage` towards cluster `target`, called `name`?"""
+    """What is the stance of `holder` in `passage` towards cluster `target`, called `name`?"""
 
     target: str
     name: str
     passage: Span
+    mentions: tuple[Span, ...] = ()  # of the target, counted from the start of what is read
+    holder: str = AUTHOR
+    words: Span | None = None  # a quoted speaker's own, which are read in place of the passage
+
+    @property
+    def read(self) -> Span:
+        """What of the text is read for the answer."""
+        return self.passage if self.words is None else self.words
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +62,6 @@ class Verdict:
 
     label: StanceLabel
     score: float
-
-
-def standing(mentions: Sequence[Mention]) -> list[bool]:
-    """Whether each mention (in text order) speaks of its thing by itself and is not part of another name.
-
-    A title is no such name: مدير المرصد speaks of المرصد, but قوات سوريا الديمقراطية not of سوريا. Of
-    mentions on the same characters the first one stands.
-    """
-    flags, end = [], -1
-    for mention in mentions:
-        flags.append(mention.end > end)
-        if mention.type != "OCC":
-            end = max(end, mention.end)
-    return flags
 
 
 def _is_target(cluster: Cluster, count: int) -> bool:
@@ -75,17 +73,20 @@ def _is_target(cluster: Cluster, count: int) -> bool:
     return cluster.type in SALIENT and count >= _MENTIONS and not settlement
 
 
-def questions(text: str, mentions: Sequence[Mention], resolution: Resolution) -> list[Question]:
-    """A question for each target and each passage that mentions it, by target and then by place."""
+def questions(
+    text: str, mentions: Sequence[Mention], resolution: Resolution, named: Collection[str] = ()
+) -> list[Question]:
+    """A question for each target and each passage that mentions it, by target and then by place. The clusters in
+    `named` are targets however seldom they are mentioned."""
     places: dict[str, list[Mention]] = defaultdict(list)
     for mention, cluster, stands in zip(mentions, resolution.of, standing(mentions), strict=True):
         if cluster and stands:
             places[cluster].append(mention)
     units = passages(text) if places else []
     return [
-        Question(cluster.id, cluster.name, passage)
+        Question(cluster.id, cluster.name, passage, inside(passage, places[cluster.id]))
         for cluster in resolution.clusters
-        if _is_target(cluster, len(places[cluster.id]))
+        if _is_target(cluster, len(places[cluster.id])) or (cluster.id in named and places[cluster.id])
         for passage in _mentioning(text, units, places[cluster.id])
     ]
 
@@ -125,52 +126,64 @@ def _around(text: str, unit: Span, mention: Mention) -> Span:
     return Span(start, end)
 
 
-def passage_verdict(probabilities: Floats) -> Verdict:
-    """The likeliest label; probabilities (3,) in the order of `STANCES`. In doubt, `none`."""
-    best = int(probabilities.argmax())
-    if probabilities[_NONE] >= probabilities[best]:
-        best = _NONE
+def passage_verdict(probabilities: Floats, least: float = 0.0) -> Verdict:
+    """The likeliest label; probabilities (3,) in the order of `STANCES`. In doubt, `none`, and so where a side does
+    not reach `least`."""
+    best = int(decided(probabilities[None], _NONE, least)[0])
     return Verdict(STANCES[best], float(probabilities[best]))
 
 
-def article_verdict(probabilities: Floats) -> Verdict:
-    """One label from those of the passages (passages, 3): mean probabilities, `none` unless a side's mean
-    beats it."""
-    return passage_verdict(probabilities.mean(axis=0))
+def article_verdict(probabilities: Floats, calibration: Calibration = NOTHING, how: str = MEAN) -> Verdict:
+    """One label from those of the passages (passages, 3), put together by one of `rasid.aggregation`; `none` unless a
+    side beats it."""
+    return passage_verdict(calibration.article(article_probabilities(probabilities, how)[None]), calibration.least)
 
 
-def evidence(label: StanceLabel, asked: Sequence[Question], probabilities: Floats) -> tuple[Span, ...]:
+def evidence(
+    label: StanceLabel, asked: Sequence[Question], probabilities: Floats, least: float = 0.0
+) -> tuple[Span, ...]:
     """The passages whose own label is the article's, the surest first, at most three; where none of them takes the
     article's side by itself, the one that leans to it most. probabilities: (questions, 3)."""
     scores = probabilities[:, STANCES.index(label)]
     order = [int(number) for number in np.argsort(-scores, kind="stable")]
-    own = [number for number in order if passage_verdict(probabilities[number]).label == label]
+    own = [number for number in order if passage_verdict(probabilities[number], least).label == label]
     return tuple(asked[number].passage for number in (own or order[:1])[:_EVIDENCE])
 
 
-def stances(asked: Sequence[Question], probabilities: Floats) -> tuple[Stance, ...]:
-    """The stances of an article: for each target one of the article, then one of each passage. The holder is
-    the author.
+def stances(
+    asked: Sequence[Question], probabilities: Floats, calibration: Calibration = NOTHING, how: str = MEAN
+) -> tuple[Stance, ...]:
+    """The stances of an article: for each target the author's of the article and of each passage, then those of quoted
+    speakers, who have one only where they take a side.
 
-    probabilities: (questions, 3) in the order of `STANCES`.
+    probabilities: (questions, 3) in the order of `STANCES`; `calibration` says what a side has to reach.
     """
+    least = calibration.least
     rows: dict[str, list[int]] = defaultdict(list)
+    quoted: dict[str, list[int]] = defaultdict(list)
     for number, question in enumerate(asked):
-        rows[question.target].append(number)
-    found = []
+        (rows if question.holder == AUTHOR else quoted)[question.target].append(number)
+    found: list[Stance] = []
     for target, numbers in rows.items():
         of_target = [asked[number] for number in numbers]
-        verdicts = [passage_verdict(probabilities[number]) for number in numbers]
-        whole = article_verdict(probabilities[numbers])
-        proof = None if whole.label == "none" else evidence(whole.label, of_target, probabilities[numbers])
+        verdicts = [passage_verdict(probabilities[number], least) for number in numbers]
+        whole = article_verdict(probabilities[numbers], calibration, how)
+        proof = None if whole.label == "none" else evidence(whole.label, of_target, probabilities[numbers], least)
         found.append(_stance(target, None, whole, proof))
         found += [_stance(target, q.passage, v, None) for q, v in zip(of_target, verdicts, strict=True)]
+        for number in quoted[target]:
+            verdict, holder = passage_verdict(probabilities[number], least), asked[number].holder
+            if verdict.label != "none":
+                found.append(_stance(target, asked[number].passage, verdict, None, holder))
     return tuple(found)
 
 
-def _stance(target: str, scope: Span | None, verdict: Verdict, proof: tuple[Span, ...] | None) -> Stance:
+def _stance(
+    target: str, scope: Span | None, verdict: Verdict, proof: tuple[Span, ...] | None, holder: str = AUTHOR
+) -> Stance:
     return Stance(
         target=target,
+        holder=holder,
         scope="article" if scope is None else (scope.start, scope.end),
         label=verdict.label,
         score=rounded(verdict.score),
