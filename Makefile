@@ -27,7 +27,7 @@ $(VENV)/installed-dev: $(VENV)/installed
 
 demo: $(VENV)/installed
 	$(BIN)/rasid train configs/seeds.yaml --output demo/model
-	$(BIN)/rasid infer seeds/ --model demo/model --output demo/records.jsonl
+	$(BIN)/rasid infer seeds/ --model demo/model --output demo/records.jsonl --overwrite
 	$(BIN)/rasid render demo/records.jsonl --texts seeds --output demo/page.html
 	@echo 'records: $(CURDIR)/demo/records.jsonl'
 	@echo 'page:    $(CURDIR)/demo/page.html'

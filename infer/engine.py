@@ -1,4 +1,5 @@
-"""The engine: a loaded model on its device, asked for word labels and for stances, many articles at once.
+"""The engine: a loaded model on its device, asked for labels of words and articles, and for stances, of many
+articles at once.
 
 Batching by length under a token budget is `rasid.scoring`'s; what is added here is the choice of device, the
 choice of heads, and smaller batches when a GPU's memory is full. It knows nothing of offsets, records or
@@ -8,22 +9,30 @@ files.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from rasid.calibration import NOTHING, Calibration
+from rasid.decode import WordSpan, spans
 from rasid.errors import ConfigError, ModelError, nearest
 from rasid.labels import STANCES, Inventory
-from rasid.model import Head, Loaded, load_model
+from rasid.model import BIO, Head, Loaded, load_model
 from rasid.scoring import Pair, pair_probs, word_log_probs
+from rasid.textscoring import Reading, read_articles
+from rasid.thresholds import check_threshold
+
+from .aliases import NO_ALIASES, AliasTable
+from .faults import is_full
 
 Floats = NDArray[np.float32]
 DEVICES = ("auto", "cpu", "cuda")
 BATCH_TOKENS = 8192  # padded pieces of one batch
-_LEAST_TOKENS = 256  # below this a full memory is not the batch's fault
+_ONE_WINDOW = 1  # a budget that no window keeps: each is a batch of its own
 ResultT = TypeVar("ResultT")
 
 
@@ -43,24 +52,77 @@ def describe(device: torch.device) -> str:
     return f"{device.type} ({torch.get_num_threads()} threads)"
 
 
-@dataclass(frozen=True)
+class Tokens:
+    """Counts the sub-words that a model reads, padding left out, without waiting for the device."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        self._sum = torch.zeros((), dtype=torch.long)
+        self._known = 0
+        model.register_forward_pre_hook(self._add, with_kwargs=True)
+
+    def _add(self, _: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        mask = kwargs["attention_mask"] if "attention_mask" in kwargs else args[2]  # head, input_ids, attention_mask
+        self._sum = self._sum.to(mask.device) + mask.sum()
+
+    @property
+    def count(self) -> int:
+        """All so far; of a device that has failed, what was known before."""
+        with suppress(RuntimeError):
+            self._known = int(self._sum)
+        return self._known
+
+
+@dataclass
 class Engine:
-    """A model with the heads it answers by. `stance_head` is None for a model that reads entities only."""
+    """A model with the heads it answers by: None, or no `label_heads`, for what it does not read."""
 
     loaded: Loaded
-    entity_head: str
+    entity_head: str | None
     stance_head: str | None
-    batch_tokens: int = BATCH_TOKENS
+    batch_tokens: int = BATCH_TOKENS  # lowered, for good, where the device's memory holds less
+    label_heads: tuple[str, ...] = ()
+    least_score: float = 0.0  # entities that score less stay out of the records
+    least_side: float = 0.0  # sides that are less likely are not taken, whatever the model's own least is
+    repair: bool = True  # cut words glued by a lost space, unless the model was trained without
+    aliases: AliasTable = NO_ALIASES  # names that the user vouches for
+    targets: tuple[str, ...] = ()  # of stances, beside those found in an article
+
+    def head(self, name: str) -> Head:
+        head: Head = self.loaded.model.config.named_heads[name]
+        return head
 
     @property
     def inventory(self) -> Inventory:
-        head: Head = self.loaded.model.config.named_heads[self.entity_head]
-        return head.inventory
+        return self.head(self.entity_head).inventory if self.entity_head else Inventory("none", ())
 
     def word_scores(self, texts: Sequence[Sequence[str]]) -> list[Floats]:
         """BIO log probabilities of each text's words: one (words, types, 3) array per text."""
+        head = self.entity_head
+        if head is None:
+            return [np.empty((len(words), 0, BIO), dtype=np.float32) for words in texts]
+        return self._within_memory(lambda tokens: word_log_probs(self.loaded, head, texts, tokens))
+
+    def spans(self, scores: Floats) -> list[WordSpan]:
+        """The spans of one text's `word_scores`, each with the probability that it is right."""
+        if self.entity_head is None:
+            return []
+        found = spans(scores, self.inventory)
+        calibration = self.loaded.model.config.calibration_of(self.entity_head)
+        sure = calibration.spans(np.array([span.score for span in found], dtype=np.float64))
+        return [replace(span, score=float(score)) for span, score in zip(found, sure, strict=True)]
+
+    @property
+    def stance_calibration(self) -> Calibration:
+        """How sure a side has to be, and how articles' probabilities come from passages'."""
+        own = self.loaded.model.config.calibration_of(self.stance_head) if self.stance_head else NOTHING
+        return own.model_copy(update={"least": max(own.least, self.least_side)})
+
+    def read(self, texts: Sequence[Sequence[str]]) -> Reading:
+        """The scores of each text's words (as `word_scores`) and, in the same pass, of each article's labels."""
+        if not self.label_heads:
+            return Reading(self.word_scores(texts), {})
         return self._within_memory(
-            lambda tokens: word_log_probs(self.loaded, self.entity_head, texts, tokens), self.batch_tokens
+            lambda tokens: read_articles(self.loaded, texts, self.entity_head, self.label_heads, tokens)
         )
 
     def stance_scores(self, pairs: Sequence[Pair]) -> Floats:
@@ -69,31 +131,37 @@ class Engine:
         if head is None or not pairs:
             return np.empty((0, len(STANCES)), dtype=np.float32)
         order = [self.loaded.model.config.named_heads[head].labels.index(label) for label in STANCES]
-        return self._within_memory(lambda tokens: pair_probs(self.loaded, head, pairs, tokens), self.batch_tokens)[
-            :, order
-        ]
+        return self._within_memory(lambda tokens: pair_probs(self.loaded, head, pairs, tokens))[:, order]
 
-    def _within_memory(self, run: Callable[[int], ResultT], tokens: int) -> ResultT:
-        """`run` with a token budget that is halved for as long as the device's memory does not hold the
-        batch."""
+    def _within_memory(self, run: Callable[[int], ResultT]) -> ResultT:
+        """`run` with the token budget, which is halved for as long as the device's memory does not hold the batch,
+        down to one window at a time. Raises what the device raised when that is too much."""
         while True:
             try:
-                return run(tokens)
-            except torch.OutOfMemoryError:
-                if tokens <= _LEAST_TOKENS:
+                return run(self.batch_tokens)
+            except RuntimeError as error:
+                if not is_full(error) or self.batch_tokens == _ONE_WINDOW:
                     raise
-            tokens //= 2  # outside `except`, so that the failed batch is freed before the next is tried
+            # Outside `except`, so that the failed batch is freed before the next is tried.
+            config = self.loaded.model.config
+            half = self.batch_tokens // 2
+            self.batch_tokens = half if half > max(config.window, config.pair_window) else _ONE_WINDOW
             torch.cuda.empty_cache()
 
 
-def open_engine(model: str, device: torch.device, batch_tokens: int = BATCH_TOKENS) -> Engine:
-    """The engine of a model folder or shipped model. Raises ModelError when it has no head for entities."""
+def open_engine(model: str, device: torch.device, batch_tokens: int = BATCH_TOKENS, least_score: float = 0.0) -> Engine:
+    """The engine of a model folder or shipped model. Raises ModelError when no head of it speaks of articles."""
     if batch_tokens < 1:
         raise ConfigError(f"batch tokens: a number above 0 is needed, got {batch_tokens}")
+    check_threshold(least_score)
     loaded = load_model(model, device)
     heads = loaded.model.config.named_heads
     entity_head = loaded.head("tokens")
-    if entity_head is None:
-        raise ModelError(f"{model}: no head of kind tokens, so no entities; its heads: {', '.join(heads) or 'none'}")
+    label_heads = tuple(name for name, head in heads.items() if head.kind == "text")
+    if entity_head is None and not label_heads:
+        names = ", ".join(heads) or "none"
+        raise ModelError(f"{model}: no head of kind tokens or text, so neither entities nor labels; its heads: {names}")
     stance_heads = [name for name, head in heads.items() if head.kind == "pair" and set(head.labels) == set(STANCES)]
-    return Engine(loaded, entity_head, stance_heads[0] if stance_heads else None, batch_tokens)
+    return Engine(
+        loaded, entity_head, stance_heads[0] if stance_heads else None, batch_tokens, label_heads, least_score
+    )

@@ -1,103 +1,73 @@
 """Inference jobs: inputs in, records out, chunk by chunk, in input order, with every failure accounted for.
 
+A chunk is what the model is given at once. Where chunks end depends on the articles alone, and a job commits and
+resumes between two of them: so an article has the same company, and the same scores, however often its job was killed.
 `predict_texts` is the same work for texts that are in memory already.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
+import hashlib
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tqdm import tqdm
+import torch
 
-from rasid.errors import DataError
+from rasid import __version__
+from rasid.errors import ConfigError, DataError
+from rasid.model import find_model
 from rasid.records import Record
+from rasid.thresholds import check_threshold
 
-from .engine import Engine, choose_device, describe, open_engine
-from .predictor import predict
-from .readers import Article, Read, Reject, read
-from .writers import RejectsWriter, Writer, open_writer
+from .aliases import NO_ALIASES, AliasTable, read_aliases
+from .articles import Article, Columns, Read, Reject
+from .engine import Engine, Tokens, choose_device, describe, open_engine
+from .faults import STOPPED, DeviceError, JobError, Stopped, Stops
+from .files import Meter, survey, total_bytes
+from .given import check_targets
+from .outputs import Output, plan, prepare
+from .predictor import predict, predict_each
+from .progress import Count, Progress, open_progress
+from .readers import read
+from .resume import Commit, Header, Journal, Trail, change, follow, header_of, locked
+from .writers import RejectsWriter, open_writer
 
 _CHUNK_ARTICLES = 64
 _CHUNK_CHARACTERS = 200_000  # bounds memory; a longer article makes a chunk of its own
+_COMMIT_SECONDS = 2.0  # at least, between two commits: what a kill costs, beside the chunk in work
 
 
-@dataclass(frozen=True, slots=True)
-class _Tally:
-    written: int
-    rejected: int
-
-
-def predict_texts(texts: Sequence[tuple[str, str]], model: str, device: str = "cpu") -> list[Record]:
+def predict_texts(texts: Iterable[tuple[str, str]], model: str, device: str = "cpu") -> list[Record]:
     """Records of (doc, text) pairs, in order.
 
     Raises ModelError for a model that cannot be loaded, ConfigError for an absent device, DataError for a
     text with half a surrogate pair, which no UTF-8 file can hold.
     """
-    for doc, text in texts:
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            found = f"U+{ord(text[error.start]):04X} at character {error.start}"
-            raise DataError(f"{doc}: lone surrogate {found}") from None
+    return list(stream_texts(texts, model, device))
+
+
+def stream_texts(texts: Iterable[tuple[str, str]], model: str, device: str = "cpu") -> Iterator[Record]:
+    """As `predict_texts`, for more texts than fit in memory: takes them chunk by chunk and gives records as they
+    are made."""
     engine = open_engine(model, choose_device(device))
-    articles = (Article(doc, text) for doc, text in texts)
-    return [record for chunk in _chunks(articles) for record in predict(engine, _articles(chunk))]
+    for chunk in _chunks(_sound(doc, text) for doc, text in texts):
+        yield from predict(engine, _articles(chunk))
 
 
-def run_infer(args: argparse.Namespace) -> int:
-    """`rasid infer`: 0 when any record was written; raises DataError when there was none."""
-    inputs, output = [str(name) for name in args.inputs], Path(args.output)
-    device = choose_device(args.device)
-    writer = open_writer(output, inputs)
-    rejects = RejectsWriter(output)
+def _sound(doc: str, text: str) -> Article:
     try:
-        engine = open_engine(str(args.model), device, args.batch_tokens)
-        if not args.quiet:
-            print(f"rasid: model {engine.loaded.name}, device {describe(device)}", file=sys.stderr)
-        tally = _run(engine, inputs, writer, rejects, args.quiet)
-    except BaseException:
-        writer.abandon()
-        rejects.abandon()
-        raise
-    rejects.close()
-    if not tally.written:
-        writer.abandon()
-        raise DataError(_why_nothing(rejects))
-    writer.close()
-    if not args.quiet:
-        rejected = f"{tally.rejected} rejected" + (f" -> {rejects.path}" if tally.rejected else "")
-        print(f"{tally.written} records -> {output}; {rejected}")
-    return 0
-
-
-def _why_nothing(rejects: RejectsWriter) -> str:
-    first = rejects.first
-    if first is None:
-        return "no input; give a text file, a folder, a JSONL file, or - for standard input"
-    more = f" (and {rejects.count - 1} more, see {rejects.path})" if rejects.count > 1 else ""
-    return f"{first.where}: {first.reason}{more}"
-
-
-def _run(engine: Engine, inputs: Sequence[str], writer: Writer, rejects: RejectsWriter, quiet: bool) -> _Tally:
-    written = 0
-    with tqdm(unit=" articles", desc="infer", disable=quiet) as bar:
-        for chunk in _chunks(read(inputs)):
-            for result in _results(engine, chunk):
-                if isinstance(result, Reject):
-                    rejects.write(result)
-                else:
-                    writer.write(result)
-                    written += 1
-                    bar.update()
-    return _Tally(written, rejects.count)
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        found = f"U+{ord(text[error.start]):04X} at character {error.start}"
+        raise DataError(f"{doc}: lone surrogate {found}") from None
+    return Article(doc, text)
 
 
 def _chunks(items: Iterable[Read]) -> Iterator[list[Read]]:
-    """Items in runs of bounded size, order kept."""
+    """Items in runs of bounded size, order kept. Where a run ends depends on its own items and the next one."""
     chunk: list[Read] = []
     characters = 0
     for item in items:
@@ -115,20 +85,289 @@ def _articles(chunk: Iterable[Read]) -> list[Article]:
     return [item for item in chunk if isinstance(item, Article)]
 
 
-def _results(engine: Engine, chunk: Sequence[Read]) -> Iterator[Record | Reject]:
-    """A record for each article and the rejects as they are, in order."""
-    results = iter(_predict_all(engine, _articles(chunk)))
-    for item in chunk:
-        yield item if isinstance(item, Reject) else next(results)
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What a command line asks for."""
+
+    inputs: tuple[str, ...]
+    output: Output
+    model: str
+    device: torch.device
+    columns: Columns
+    batch_tokens: int
+    min_score: float
+    min_stance: float
+    repair: bool
+    aliases: AliasTable
+    targets: tuple[str, ...]
+    fallback: bool
+    resume: bool
+    overwrite: bool
+    quiet: bool
 
 
-def _predict_all(engine: Engine, articles: Sequence[Article]) -> list[Record | Reject]:
-    """Records; when the model fails on a chunk, each of its articles is tried alone and those that fail are
-    rejected."""
-    try:
-        return [*predict(engine, articles)]
-    except Exception as error:  # whatever it is, the articles that come after must not be lost with this one
-        if len(articles) == 1:
-            lines = str(error).splitlines() or [""]
-            return [Reject(articles[0].where or articles[0].doc, f"{type(error).__name__}: {lines[0][:300]}")]
-    return [result for article in articles for result in _predict_all(engine, [article])]
+def _task_of(args: argparse.Namespace) -> _Task:
+    """Raises ConfigError and DataError for what cannot be; looks at no model."""
+    inputs = tuple(str(name) for name in args.inputs)
+    if args.resume and args.overwrite:
+        raise ConfigError("--resume goes on with a job and --overwrite begins it anew; give one of them")
+    if args.batch_tokens < 1:
+        raise ConfigError(f"batch tokens: a number above 0 is needed, got {args.batch_tokens}")
+    return _Task(
+        inputs=inputs,
+        output=plan(Path(args.output), args.format, args.part_size, inputs),
+        model=str(args.model),
+        device=choose_device(args.device),
+        columns=Columns(args.text_column, args.id_column),
+        batch_tokens=args.batch_tokens,
+        min_score=args.min_score,
+        min_stance=check_threshold(args.min_stance, "--min-stance"),
+        repair=not args.no_repair,
+        aliases=read_aliases(Path(args.aliases)) if args.aliases else NO_ALIASES,
+        targets=check_targets(args.target),
+        fallback=args.fallback == "cpu",
+        resume=args.resume,
+        overwrite=args.overwrite,
+        quiet=args.quiet,
+    )
+
+
+def run_infer(args: argparse.Namespace) -> int:
+    """`rasid infer`: 0 when any record was written; 75 when a fault stopped it and 143 or 130 when SIGTERM or SIGINT
+    did, after which it can be resumed.
+
+    Raises DataError when there was no record, and for an output that is there already or in another job's hands.
+    """
+    task = _task_of(args)
+    progress = open_progress(args.progress, task.quiet)
+    prepare(task.output)
+    with locked(task.output.lock, task.output.path):
+        journal = Journal.find(task.output.journal)
+        if _is_complete(task, journal):
+            if not task.quiet:
+                print(f"{task.output.path}: complete, nothing to resume; --overwrite begins it anew")
+            return 0
+        earlier = journal if task.resume else None
+        return _Job(task, earlier, progress).run()
+
+
+def _is_complete(task: _Task, journal: Journal | None) -> bool:
+    """Whether --resume finds the job done. Raises DataError when something is there that was not to be touched."""
+    if task.overwrite or (journal and task.resume):
+        return False
+    if journal:
+        raise DataError(
+            f"{task.output.path}: an interrupted job has begun it; go on with --resume, or begin anew with --overwrite"
+        )
+    if task.output.exists() and not task.resume:
+        raise DataError(f"{task.output.path}: is there already; --overwrite replaces it")
+    return task.output.exists()
+
+
+class _Job:
+    """One run of a job, from its beginning or from where an earlier run left it."""
+
+    def __init__(self, task: _Task, earlier: Journal | None, progress: Progress) -> None:
+        self._task = task
+        self._progress = progress
+        self._journal = earlier or Journal(task.output.journal, None, None, 0)
+        self._commit = (earlier and earlier.last) or Commit()
+        self._meter = Meter()
+        self._trail = Trail()
+        self._records = self._commit.records
+        self._tokens = 0  # by engines that are no more
+        self._open(task.device, self._commit.batch_tokens or task.batch_tokens)
+        self._stops = Stops()
+
+    def _open(self, device: torch.device, batch_tokens: int) -> None:
+        self._device = device
+        self._engine = open_engine(self._task.model, device, batch_tokens, self._task.min_score)
+        self._engine.least_side = self._task.min_stance
+        self._engine.aliases = self._task.aliases
+        self._engine.targets = self._task.targets
+        self._engine.repair = self._task.repair
+        self._counter = Tokens(self._engine.loaded.model)
+
+    def run(self) -> int:
+        total = self._begin()
+        try:
+            with self._stops.heard():
+                return self._run(total)
+        except JobError as fault:
+            self._progress.say("fault", f"{fault}; {self._safe()}", safe=self._commit.records)
+            return STOPPED
+        except Stopped as stop:
+            self._progress.say("stopped", f"stopped by {stop.name}; {self._safe()}", safe=self._commit.records)
+            return stop.code
+        finally:
+            self._writer.close()
+            self._rejects.close()
+            self._journal.close()
+
+    def _safe(self) -> str:
+        return f"{self._commit.records} records are safe, go on with --resume"
+
+    def _begin(self) -> int | None:
+        """Checks that a job that is resumed is the same, else begins its journal; gives the inputs' bytes."""
+        task, surveys = self._task, survey(self._task.inputs)
+        header = header_of(_identity(self._engine, task.model), _options(task), surveys, _machine(self._device))
+        before = self._journal.header
+        if before is None:
+            self._journal.begin(header)
+        else:
+            changed = change(before, header)
+            if changed:
+                raise DataError(
+                    f"{task.output.path}: --resume: {changed}; go back to what it was, or begin anew with --overwrite"
+                )
+            self._warn(before, header)
+        self._writer = open_writer(task.output, self._commit.writer or None)
+        self._rejects = RejectsWriter(
+            task.output, self._commit.rejects_bytes, self._commit.rejects, ended=self._commit.done
+        )
+        going_on = f", going on after {self._commit.items} inputs" if self._commit.items else ""
+        self._progress.say(
+            "start",
+            f"model {self._engine.loaded.name}, device {describe(self._device)}{going_on}",
+            model=self._engine.loaded.name,
+            device=describe(self._device),
+            resumed=self._commit.items,
+        )
+        return total_bytes(surveys)
+
+    def _warn(self, before: Header, now: Header) -> None:
+        if before.machine != now.machine:
+            was = ", ".join(f"{name} {value}" for name, value in before.machine.items())
+            message = f"the job began on another machine ({was}); scores may differ from its in the last digit"
+            self._progress.say("warning", message)
+
+    def _run(self, total: int | None) -> int:
+        if not self._commit.done:
+            items = read(self._task.inputs, self._task.columns, self._meter)
+            if self._commit.items:
+                follow(self._trail, items, self._commit)
+            self._progress.begin(self._count(self._meter.bytes), total)
+            try:
+                self._work(items)
+            finally:
+                self._progress.end(self._count(self._meter.bytes))
+        self._stops.finishing()
+        return self._finish()
+
+    def _work(self, items: Iterator[Read]) -> None:
+        committed = time.monotonic()
+        try:
+            for chunk in _chunks(items):
+                position = self._meter.bytes  # the reader is one article ahead of the chunk
+                with self._stops.deferred():
+                    self._write(chunk)
+                    if self._writer.full or time.monotonic() - committed > _COMMIT_SECONDS:
+                        self._save()
+                        committed = time.monotonic()
+                self._progress.show(self._count(position))
+        except (Stopped, DeviceError):
+            self._save()  # all that is written is of whole chunks
+            raise
+
+    def _write(self, chunk: Sequence[Read]) -> None:
+        results = iter(self._predict(_articles(chunk)))
+        for item in chunk:
+            result = item if isinstance(item, Reject) else next(results)
+            if isinstance(result, Reject):
+                self._rejects.write(result)
+            else:
+                self._writer.write(result)
+                self._records += 1
+            self._trail.add(item)
+
+    def _predict(self, articles: Sequence[Article]) -> list[Record | Reject]:
+        tokens = self._counter.count
+        try:
+            return predict_each(self._engine, articles)
+        except DeviceError as fault:
+            if not self._task.fallback or self._device.type == "cpu":
+                raise
+            self._progress.say("fallback", f"{fault}; going on on the CPU")
+        self._tokens += tokens
+        self._open(torch.device("cpu"), self._task.batch_tokens)
+        return predict_each(self._engine, articles)
+
+    def _save(self, done: bool = False) -> None:
+        """Commits: what is written is made to last first, then the journal says so, then whole parts get their
+        names."""
+        self._commit = Commit(
+            items=self._trail.items,
+            digest=self._trail.digest,
+            records=self._records,
+            rejects=self._rejects.count,
+            rejects_bytes=self._rejects.commit(),
+            batch_tokens=self._engine.batch_tokens,
+            writer=self._writer.commit(),
+            done=done,
+        )
+        self._journal.commit(self._commit)
+        self._writer.publish()
+
+    def _finish(self) -> int:
+        """The last commit, names for all files, no journal. Raises DataError when there is no record."""
+        if self._commit.done:  # and killed before all files had their names
+            self._writer.publish()
+        else:
+            if self._records:
+                self._writer.finish()
+            self._save(done=True)
+        self._rejects.publish()
+        if not self._records:
+            self._writer.discard()
+        self._journal.remove()
+        if not self._records:
+            raise DataError(_why_nothing(self._rejects))
+        if not self._task.quiet:
+            rejected = f"{self._rejects.count} rejected" + (f" -> {self._rejects.path}" if self._rejects.count else "")
+            print(f"{self._records} records -> {self._task.output.path}; {rejected}")
+        return 0
+
+    def _count(self, position: int) -> Count:
+        return Count(self._records, self._rejects.count, self._tokens + self._counter.count, position)
+
+
+def _identity(engine: Engine, model: str) -> dict[str, str]:
+    """A model by its name and the digests of all files that its records depend on."""
+    folder = find_model(model)
+    digests = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        for name in ("config.json", "tokenizer.json")
+        if (folder / name).is_file()
+    }
+    return {"name": engine.loaded.name, "revision": engine.loaded.revision, **digests}
+
+
+def _options(task: _Task) -> dict[str, str | int | float | None]:
+    """All options that records, or their order in files, depend on, by the names that users know."""
+    return {
+        "rasid": __version__,
+        "--format": task.output.format,
+        "--part-size": task.output.part_size,
+        "--text-column": task.columns.text,
+        "--id-column": task.columns.id,
+        "--batch-tokens": task.batch_tokens,
+        "--min-score": task.min_score,
+        "--min-stance": task.min_stance,
+        "--no-repair": None if task.repair else "given",
+        "--aliases": task.aliases.digest,
+        "--target": " | ".join(task.targets) or None,
+        "articles of a chunk": _CHUNK_ARTICLES,
+        "characters of a chunk": _CHUNK_CHARACTERS,
+    }
+
+
+def _machine(device: torch.device) -> dict[str, str]:
+    return {"device": describe(device), "torch": torch.__version__}
+
+
+def _why_nothing(rejects: RejectsWriter) -> str:
+    first = rejects.first()
+    if first is None:
+        return "no input; give a text file, a folder, a JSONL, CSV or Parquet file, or - for standard input"
+    more = f" (and {rejects.count - 1} more, see {rejects.path})" if rejects.count > 1 else ""
+    return f"{first.where}: {first.reason}{more}"

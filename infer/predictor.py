@@ -1,23 +1,28 @@
-"""Articles to records: words, labels, mentions, clusters and stances, for several articles at once.
+"""Articles to records: words, mentions, clusters, stances and the articles' labels, for several articles at once.
 
 It puts the room's parts in order and knows nothing of files or of how a model computes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from rasid import __version__
-from rasid.decode import spans
-from rasid.records import Entity, ModelInfo, Record, sha256_of
+from rasid.records import Entity, ModelInfo, Record, Stance, sha256_of
+from rasid.repair import read_words
 from rasid.scoring import Pair
-from rasid.text import words
+from rasid.thresholds import at_least
 
+from .articles import Article, Reject
 from .clusters import Resolution, resolve
-from .engine import Engine, Floats
+from .engine import Engine
+from .faults import DeviceError, first_line, is_device_fault
+from .given import Given, given, is_given, told
+from .holders import quoted
 from .mentions import Mention, mentions
-from .readers import Article
 from .stances import Question, questions, rounded, stances
+from .topics import Labels, article_labels
 
 _BOM = "\ufeff"
 
@@ -25,42 +30,77 @@ _BOM = "\ufeff"
 def predict(engine: Engine, articles: Sequence[Article]) -> list[Record]:
     """One record per article, in order. A record does not depend on the other articles, beyond float
     rounding."""
-    found = _mentions(engine, [article.text for article in articles])
-    resolved = [resolve(article.text, m) for article, m in zip(articles, found, strict=True)]
+    texts = [article.text for article in articles]
+    repair = engine.repair and engine.loaded.model.config.repair
+    cuts = [read_words(text, repair) for text in texts]
+    reading = engine.read([[word.of(text) for word in cut] for text, cut in zip(texts, cuts, strict=True)])
+    found = [
+        mentions(text, cut, engine.spans(scores), engine.inventory)
+        for text, cut, scores in zip(texts, cuts, reading.words, strict=True)
+    ]
+    labels = article_labels(engine, texts, reading)
+    resolved = [resolve(article.text, m, engine.aliases) for article, m in zip(articles, found, strict=True)]
+    free = [given(article.text, engine.targets, r) for article, r in zip(articles, resolved, strict=True)]
     asked = [
-        questions(article.text, m, r) if engine.stance_head else []
-        for article, m, r in zip(articles, found, resolved, strict=True)
+        _asked(engine, article.text, m, r, g) if engine.stance_head else []
+        for article, m, r, g in zip(articles, found, resolved, free, strict=True)
     ]
     pairs = [
-        Pair(question.name, question.passage.of(article.text))
-        for article, of_article in zip(articles, asked, strict=True)
-        for question in of_article
+        pair
+        for number, (article, of_article) in enumerate(zip(articles, asked, strict=True))
+        for pair in _pairs(article.text, of_article, number)
     ]
     answers = engine.stance_scores(pairs)
     info = ModelInfo(name=engine.loaded.name, revision=engine.loaded.revision, rasid=__version__)
     records, position = [], 0
-    for article, m, r, q in zip(articles, found, resolved, asked, strict=True):
-        records.append(_record(article, m, r, q, answers[position : position + len(q)], info))
+    how = engine.loaded.model.config.aggregation
+    for article, m, r, g, q, named in zip(articles, found, resolved, free, asked, labels, strict=True):
+        attitudes = told(stances(q, answers[position : position + len(q)], engine.stance_calibration, how), g.clusters)
+        whole = replace(r, clusters=(*r.clusters, *g.clusters)) if engine.stance_head else r
+        records.append(at_least(_record(article, m, whole, attitudes, named, info), engine.least_score))
         position += len(q)
     return records
 
 
-def _mentions(engine: Engine, texts: Sequence[str]) -> list[list[Mention]]:
-    cuts = [words(text) for text in texts]
-    scores = engine.word_scores([[word.of(text) for word in cut] for text, cut in zip(texts, cuts, strict=True)])
-    inventory = engine.inventory
-    return [
-        mentions(text, cut, spans(log_probs, inventory), inventory)
-        for text, cut, log_probs in zip(texts, cuts, scores, strict=True)
-    ]
+def _asked(engine: Engine, text: str, found: Sequence[Mention], resolution: Resolution, free: Given) -> list[Question]:
+    """An article's questions: the author's, of models that learn from quotations those to quoted speakers, and those
+    about given targets."""
+    own = questions(text, found, resolution, free.known)
+    speakers = quoted(text, own, found, resolution) if engine.loaded.model.config.together else []
+    return [*own, *speakers, *free.questions]
+
+
+def _pairs(text: str, asked: Sequence[Question], number: int) -> Iterator[Pair]:
+    """What the head reads for the questions of the article with this number. Of one group are an article's questions to
+    one holder about one passage; given targets are a group of their own, so that no answer hangs on them."""
+    for question in asked:
+        kind = "given" if is_given(question.target) else question.holder
+        group = f"{number}:{question.read.start}:{kind}"
+        yield Pair(question.name, question.read.of(text), question.mentions, group)
+
+
+def predict_each(engine: Engine, articles: Sequence[Article]) -> list[Record | Reject]:
+    """One record per article, in order. When the model fails on them, each is tried alone, and those that fail are
+    rejected with the reason.
+
+    Raises DeviceError when it is the device that failed: no article is to blame, and the next would fail too.
+    """
+    try:
+        return [*predict(engine, articles)]
+    except Exception as error:  # whatever it is, the articles that come after must not be lost with this one
+        if is_device_fault(error):
+            raise DeviceError(f"the device failed ({first_line(error)})") from error
+        if len(articles) == 1:
+            return [Reject(articles[0].where or articles[0].doc, first_line(error))]
+    return [result for article in articles for result in predict_each(engine, [article])]
 
 
 def _record(
     article: Article,
     found: Sequence[Mention],
     resolution: Resolution,
-    asked: Sequence[Question],
-    answers: Floats,
+    attitudes: tuple[Stance, ...],
+    labels: Labels,
     info: ModelInfo,
 ) -> Record:
     entities = tuple(
@@ -70,10 +110,11 @@ def _record(
             start=mention.start,
             end=mention.end,
             surface=mention.surface,
+            name=name,
             cluster=cluster,
             score=rounded(mention.score),
         )
-        for number, (mention, cluster) in enumerate(zip(found, resolution.of, strict=True), 1)
+        for number, (mention, name, cluster) in enumerate(zip(found, resolution.names, resolution.of, strict=True), 1)
     )
     return Record(
         doc=article.doc,
@@ -81,7 +122,8 @@ def _record(
         meta=article.meta,
         entities=entities,
         clusters=resolution.clusters,
-        stances=stances(asked, answers),
+        stances=attitudes,
+        labels=labels,
         model=info,
         warnings=_warnings(article.text),
     )

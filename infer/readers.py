@@ -1,166 +1,220 @@
-"""Readers: text files, folders, JSONL and standard input to articles, or to rejects with their reasons.
+"""Readers: files, folders, tables and standard input to articles, or to rejects with their reasons.
 
 Every input gives an article or a reject, so nothing is lost unsaid; no reader raises for what a file holds.
-Texts are kept character for character: offsets point into them. The module knows nothing of models.
+Memory is bounded by the largest article, not by the input. The module knows nothing of models.
 """
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
+import re
 import sys
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from math import isfinite
 from pathlib import Path
-from typing import IO, Any, cast
-
-import zstandard
+from typing import IO, Any
 
 from rasid.errors import DataError
 
+from .articles import Article, Columns, Read, Reject, article_of
 from .decoding import decode
+from .files import (
+    DAMAGED,
+    DELIMITERS,
+    LARGEST,
+    LINES,
+    PARQUET,
+    STDIN,
+    TOO_LARGE,
+    Meter,
+    is_dataset,
+    kind_of,
+    lines_of,
+    opened,
+    plain,
+    walk,
+)
+from .seen import Seen
+from .tabular import read_csv, read_dataset, read_parquet
 
-STDIN = "-"
-_PACKED = (".gz", ".zst")
-_LINES = (".jsonl", ".json")
-# A folder's own list of files is never an article; everything else with these endings is.
-_NOT_ARTICLES = frozenset({"manifest.json"})
+__all__ = ["Article", "Columns", "Read", "Reject", "read"]
+
 _BOM = "\ufeff"
-_DEEPEST = 100  # lists and objects within one another in a line; records are written down to 255 levels
+_BLANK = b"\xef\xbb\xbf \t\r\n"  # bytes before which a JSON text may begin
+_JSON = re.compile(rb"\{|\[\s*(\{|$)")  # how standard input begins that is JSON and no plain text
+# A first line that ends so and is no JSON by itself opens a document that goes on over more lines.
+_UNFINISHED = (b"{", b"[", b",", b":")
+_LONGEST_HEAD = 65_536  # bytes looked at to tell lines from a document, after the first line
 
 
-@dataclass(frozen=True, slots=True)
-class Article:
-    """A text to be read: its id, unique in a job, the raw text, what else its JSON line held, and where it
-    came from."""
+def read(inputs: Sequence[str], columns: Columns | None = None, meter: Meter | None = None) -> Iterator[Read]:
+    """Articles and rejects of all inputs, in order. An id that was seen before is rejected.
 
-    doc: str
-    text: str
-    meta: dict[str, Any] = field(default_factory=dict)
-    where: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """An input that gave no article: file or file:line, and the reason in one sentence."""
-
-    where: str
-    reason: str
+    `meter` is told how far the reading is. Raises DiskError when there is no room for the list of ids.
+    """
+    wanted, gauge = columns or Columns(), meter or Meter()
+    seen = Seen()
+    try:
+        for item in chain.from_iterable(_read_input(name, wanted, gauge) for name in inputs):
+            yield _checked(item, seen)
+    finally:
+        seen.close()
 
 
-Read = Article | Reject
+def _checked(item: Read, seen: Seen) -> Read:
+    """The item, or a reject when its id cannot be written down or was seen before."""
+    where = item.where.encode("utf-8", "backslashreplace").decode()  # names of files may hold any byte
+    if isinstance(item, Reject):
+        return Reject(where, item.reason)
+    try:
+        first = seen.first(item.doc, where)
+    except UnicodeEncodeError:
+        return Reject(where, "the name of the file is not UTF-8; rename it")
+    return Reject(where, f"duplicate id {item.doc!r}, first seen at {first}") if first is not None else item
 
 
-def read(inputs: Sequence[str]) -> Iterator[Read]:
-    """Articles and rejects of all inputs, in order. An id that was seen before is rejected."""
-    seen: dict[str, str] = {}
-    for item in chain.from_iterable(_read_input(name) for name in inputs):
-        if isinstance(item, Article):
-            if item.doc in seen:
-                yield Reject(item.where, f"duplicate id {item.doc!r}, first seen at {seen[item.doc]}")
-                continue
-            seen[item.doc] = item.where
-        yield item
-
-
-def article_files(folder: Path) -> list[Path]:
-    """The files of a folder that hold articles, at any depth, in path order; hidden ones and manifest.json
-    left out."""
-    return [
-        path
-        for path in sorted(folder.rglob("*"))
-        if _kind(path) in (".txt", *_LINES)
-        and path.name not in _NOT_ARTICLES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    ]
-
-
-def _plain(path: Path) -> Path:
-    """The path without .gz or .zst."""
-    return path.with_suffix("") if path.suffix in _PACKED else path
-
-
-def _kind(path: Path) -> str:
-    return _plain(path).suffix.lower()
-
-
-def _read_input(name: str) -> Iterator[Read]:
+def _read_input(name: str, columns: Columns, meter: Meter) -> Iterator[Read]:
     path = Path(name)
     if name == STDIN:
-        yield from _read_stdin()
-    elif path.is_dir():
-        files = article_files(path)
-        if not files:
-            yield Reject(name, "no article in this folder; it may hold .txt, .jsonl and .json, each also .gz or .zst")
-        for file in files:
-            yield from _read_file(file, _plain(file.relative_to(path)).with_suffix("").as_posix())
+        yield from _read_stdin(columns)
+    elif not path.is_dir():
+        yield from _read_file(path, plain(path).stem, columns, meter)
+    elif is_dataset(path):
+        yield from read_dataset(path, columns, meter)
     else:
-        yield from _read_file(path, _plain(path).stem)
+        yield from _read_folder(path, columns, meter)
 
 
-def _open(path: Path) -> IO[bytes]:
-    if path.suffix == ".gz":
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    if path.suffix == ".zst":
-        reader = zstandard.ZstdDecompressor().stream_reader(path.open("rb"), read_across_frames=True)
-        return io.BufferedReader(cast(io.RawIOBase, reader))  # gives the stream its lines
-    return path.open("rb")
-
-
-def _read_file(path: Path, doc: str) -> Iterator[Read]:
+def _read_folder(folder: Path, columns: Columns, meter: Meter) -> Iterator[Read]:
+    empty = True
     try:
-        with _open(path) as stream:
-            if _kind(path) in _LINES:
-                yield from _read_lines(stream, str(path), path.name)
+        for file in walk(folder):
+            empty = False
+            doc = plain(file.relative_to(folder)).with_suffix("").as_posix()
+            yield from _read_file(file, doc, columns, meter)
+    except OSError as error:
+        yield Reject(error.filename or str(folder), f"cannot be read ({error.strerror or error})")
+        return
+    if empty:
+        kinds = ".txt, .jsonl, .json, .csv and .parquet"
+        yield Reject(str(folder), f"no article in this folder; it may hold {kinds}, text files also as .gz or .zst")
+
+
+def _read_file(path: Path, doc: str, columns: Columns, meter: Meter) -> Iterator[Read]:
+    try:
+        if path.suffix.lower() == PARQUET:
+            yield from read_parquet(path, columns, meter)
+            return
+        with opened(path, meter) as stream:
+            if kind_of(path) in LINES:
+                yield from _read_json(_head(stream), stream, str(path), path.name, columns)
+            elif kind_of(path) in DELIMITERS:
+                yield from read_csv(lines_of(stream), DELIMITERS[kind_of(path)], str(path), path.name, columns)
             else:
-                yield _whole(stream.read(), doc, str(path))
+                yield _whole(stream.read(LARGEST + 1), doc, str(path))
     except FileNotFoundError:
         yield Reject(str(path), "no such file or folder")
-    except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
+    except DAMAGED as error:
         yield Reject(str(path), f"damaged or truncated {path.suffix} file ({error})")
     except OSError as error:
         yield Reject(str(path), f"cannot be read ({error.strerror or error})")
 
 
-def _read_stdin() -> Iterator[Read]:
-    """JSONL when the first character that is not white space opens an object, else one article of plain
-    text."""
+def _read_stdin(columns: Columns) -> Iterator[Read]:
+    """JSON when the first characters that are not white space open an object or a list of them, else one article
+    of plain text."""
     stream = sys.stdin.buffer
-    head: list[bytes] = []
-    for line in stream:
-        head.append(line)
-        if line.lstrip(b"\xef\xbb\xbf \t\r\n"):
-            break
-    if head and head[-1].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
-        yield from _read_lines(chain(head, stream), "<stdin>", "stdin")
+    head = _head(stream)
+    if _JSON.match(head.strip(_BLANK)):
+        yield from _read_json(head, stream, "<stdin>", "stdin", columns)
     else:
-        yield _whole(b"".join(head) + stream.read(), "stdin", "<stdin>")
+        yield _whole(head + stream.read(LARGEST + 1), "stdin", "<stdin>")
 
 
 def _whole(data: bytes, doc: str, where: str) -> Read:
     """A plain text as one article."""
     if not data:
         return Reject(where, "empty file")
+    if len(data) > LARGEST:
+        return Reject(where, TOO_LARGE)
     try:
         return Article(doc, decode(data), {}, where)
     except DataError as error:
         return Reject(where, str(error))
 
 
-def _read_lines(lines: Iterable[bytes], where: str, name: str) -> Iterator[Read]:
-    """The articles of JSON lines; `name` stands in for ids that are missing, with the line's number."""
+def _head(stream: IO[bytes]) -> bytes:
+    """What a stream begins with, up to the end of its first line that is not blank."""
+    head = line = stream.readline(LARGEST + 1)
+    while line and not line.strip(_BLANK) and len(head) < _LONGEST_HEAD:
+        line = stream.readline(LARGEST + 1)
+        head += line
+    return head
+
+
+# -- JSON -------------------------------------------------------------------------------------------
+
+
+def _read_json(head: bytes, stream: IO[bytes], where: str, name: str, columns: Columns) -> Iterator[Read]:
+    """The articles of JSON lines, or of one JSON document that goes on over lines: an object, or a list of them.
+
+    `head` is what was read of the stream before; `name` stands in for ids that are missing, with the number of the
+    line or of the item.
+    """
+    if not _opens_document(head.strip(_BLANK)):
+        yield from _read_lines(lines_of(stream, head), where, name, columns)
+        return
+    data = head + stream.read(LARGEST + 1)
+    try:
+        items = _document(data)
+    except DataError as error:
+        if any(_is_object(line) for line in io.BytesIO(data[:_LONGEST_HEAD])):  # lines after all, the first one broken
+            yield from _read_lines(lines_of(stream, data), where, name, columns)
+        else:
+            yield Reject(where, str(error))
+        return
+    for number, item in enumerate(items, 1):
+        place = f"{where}:1" if len(items) == 1 else f"{where} item {number}"
+        yield _without_surrogates(_article(item, f"{name}:{number}", place, columns), columns.text)
+
+
+def _opens_document(first: bytes) -> bool:
+    """Whether a first line opens a JSON document that goes on, or is a list."""
+    return (first.startswith(b"[") or first.endswith(_UNFINISHED)) and not _is_object(first)
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _document(data: bytes) -> list[Any]:
+    """The items of a JSON document. Raises DataError for what is none, or is too large to be read at once."""
+    if len(data) > LARGEST:
+        raise DataError(f"a JSON document of more than {LARGEST >> 20} MiB; put one object in each line instead")
+    tree = _tree(decode(data).removeprefix(_BOM))
+    items = tree if isinstance(tree, list) else [tree]
+    if not items:
+        raise DataError("empty file: a JSON list without an item")
+    return items
+
+
+def _read_lines(lines: Iterator[bytes], where: str, name: str, columns: Columns) -> Iterator[Read]:
     blank = True
     for number, line in enumerate(lines, 1):
         try:
             text = decode(line).removeprefix(_BOM if number == 1 else "")
             if text.strip():
                 blank = False
-                yield _parse_line(text, f"{name}:{number}", f"{where}:{number}")
+                if len(line) > LARGEST:
+                    raise DataError(TOO_LARGE)
+                article = _article(_tree(text), f"{name}:{number}", f"{where}:{number}", columns)
+                # Only an escape can stand for half a surrogate pair; UTF-8 has none.
+                yield _without_surrogates(article, columns.text) if "\\u" in text else article
         except DataError as error:
             blank = False
             yield Reject(f"{where}:{number}", str(error))
@@ -168,6 +222,26 @@ def _read_lines(lines: Iterable[bytes], where: str, name: str) -> Iterator[Read]
                 return  # the whole file is in that encoding; its lines mean nothing
     if blank:
         yield Reject(where, "empty file: no JSON line in it")
+
+
+def _article(tree: Any, place: str, where: str, columns: Columns) -> Read:
+    try:
+        if not isinstance(tree, dict):
+            raise DataError("not a JSON object; expected one with a `text` field in each line")
+        return article_of(tree, columns, place, where)
+    except DataError as error:
+        return Reject(where, str(error))
+
+
+def _tree(text: str) -> Any:
+    """Strict JSON. Raises DataError."""
+    try:
+        return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+    except json.JSONDecodeError as error:
+        line = f"line {error.lineno}, " if error.lineno > 1 else ""
+        raise DataError(f"not valid JSON ({error.msg} at {line}column {error.colno})") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not valid JSON ({error})") from None
 
 
 def _no_constant(name: str) -> Any:
@@ -182,64 +256,16 @@ def _finite(number: str) -> float:
     return value
 
 
-def _parse_line(line: str, default_id: str, where: str) -> Article:
-    try:
-        tree = json.loads(line, parse_constant=_no_constant, parse_float=_finite)
-    except json.JSONDecodeError as error:
-        raise DataError(f"not valid JSON ({error.msg} at column {error.colno})") from None
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"not valid JSON ({error})") from None
-    if not isinstance(tree, dict):
-        raise DataError("not a JSON object; expected one with a `text` field in each line")
-    if not isinstance(tree.get("text"), str):
-        found = f"`text` is {_name_of(tree['text'])}" if "text" in tree else f"no `text` field, only {_fields(tree)}"
-        raise DataError(f"{found}; a string is needed")
-    _refuse_depth(tree)
-    _refuse_surrogates(tree)
-    named = "doc" if tree.get("doc") is not None else "id"
-    doc = default_id if tree.get(named) is None else _doc_of(tree[named])
-    # A line may have both `doc` and `id`: the one that does not name the article is a field like others.
-    meta = {k: v for k, v in tree.items() if k not in ("text", named) and (k != "doc" or v is not None)}
-    return Article(doc, tree["text"], meta, where)
-
-
-def _name_of(value: Any) -> str:
-    """A JSON value's type as JSON calls it."""
-    names = {bool: "a boolean", dict: "an object", list: "a list", type(None): "null"}
-    return names.get(type(value), "a number")
-
-
-def _fields(tree: dict[str, Any]) -> str:
-    return ", ".join(repr(name) for name in sorted(tree)[:8]) or "an empty object"
-
-
-def _doc_of(given: Any) -> str:
-    """The name of an article from its line's `doc` or `id`."""
-    if isinstance(given, bool) or not isinstance(given, str | int) or given == "":
-        raise DataError(f"the id is {given!r}; a string that is not empty, or a whole number, is needed")
-    return str(given)
-
-
-def _refuse_depth(tree: dict[str, Any]) -> None:
-    """Raises DataError for a line nested deeper than a record can be written."""
-    level: list[Any] = [tree]
-    for _ in range(_DEEPEST):
-        inner = [child for node in level for child in (node.values() if isinstance(node, dict) else node)]
-        level = [child for child in inner if isinstance(child, dict | list)]
-        if not level:
-            return
-    raise DataError(f"fields nested more than {_DEEPEST} levels deep")
-
-
-def _refuse_surrogates(tree: dict[str, Any]) -> None:
-    """Raises DataError for half a surrogate pair anywhere in the line: it cannot be written back as UTF-8."""
-    dumped = json.dumps(tree, ensure_ascii=False)
-    try:
-        dumped.encode("utf-8")
-    except UnicodeEncodeError as error:
+def _without_surrogates(item: Read, name: str) -> Read:
+    """The article, or a reject when half a surrogate pair is in its text (field `name`), id or fields: it cannot be
+    written back as UTF-8."""
+    if isinstance(item, Reject):
+        return item
+    fields = json.dumps([item.doc, item.meta], ensure_ascii=False)
+    for string in (item.text, fields):
         try:
-            tree["text"].encode("utf-8")
-            place = "in a field other than `text`"
-        except UnicodeEncodeError as inner:
-            place = f"at character {inner.start} of `text`"
-        raise DataError(f"lone surrogate U+{ord(dumped[error.start]):04X} {place}") from None
+            string.encode("utf-8")
+        except UnicodeEncodeError as error:
+            place = f"at character {error.start} of" if string is item.text else "in a field other than"
+            return Reject(item.where, f"lone surrogate U+{ord(string[error.start]):04X} {place} `{name}`")
+    return item

@@ -5,7 +5,6 @@ What readers alone can tell is in test_readers.py; here a model runs.
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 from transformers import BertConfig, BertModel
 
+from rasid.cli import make_parser
 from rasid.errors import ModelError
 from rasid.infer.engine import Engine
 from rasid.infer.job import predict_texts, run_infer
@@ -26,8 +26,8 @@ from rasid.text import words
 
 def infer(model: Path | str, output: Path, *inputs: Path) -> int:
     return run_infer(
-        argparse.Namespace(
-            inputs=[*inputs], output=output, model=str(model), device="cpu", batch_tokens=4096, quiet=True
+        make_parser().parse_args(
+            ["infer", *map(str, inputs), "--output", str(output), "--model", str(model), "--device", "cpu", "--quiet"]
         )
     )
 

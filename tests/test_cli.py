@@ -45,6 +45,15 @@ HANDED_OVER: dict[str, tuple[str, dict[str, Any]]] = {
             "model": "news",
             "device": "auto",
             "batch_tokens": 8192,
+            "text_column": "text",
+            "id_column": None,
+            "format": None,
+            "part_size": None,
+            "resume": False,
+            "overwrite": False,
+            "fallback": None,
+            "progress": None,
+            "aliases": None,
             "quiet": False,
         },
     ),
@@ -58,6 +67,46 @@ HANDED_OVER: dict[str, tuple[str, dict[str, Any]]] = {
             "batch_tokens": 512,
             "quiet": True,
         },
+    ),
+    "infer a.csv --output out --format parquet --part-size 5 --text-column body --id-column url --resume": (
+        "rasid.infer.job:run_infer",
+        {"format": "parquet", "part_size": 5, "text_column": "body", "id_column": "url", "resume": True},
+    ),
+    "infer a.csv --output out.jsonl --overwrite --fallback cpu --progress json": (
+        "rasid.infer.job:run_infer",
+        {"overwrite": True, "fallback": "cpu", "progress": "json"},
+    ),
+    "train aqmar --seeds 3 --set data.test=held.tsv": (
+        "rasid.train.command:run_train",
+        {"config": "aqmar", "seeds": 3, "set": ["data.test=held.tsv"]},
+    ),
+    "robustness anercorp --model runs/a --on dev --head anercorp --draws 2 --report out": (
+        "rasid.train.robustness:run_robustness",
+        {
+            "config": "anercorp",
+            "set": [],
+            "model": "runs/a",
+            "on": "dev",
+            "head": "anercorp",
+            "draws": 2,
+            "report": Path("out"),
+        },
+    ),
+    "evaluate --model news --gold annotations --slices --draws 3": (
+        "rasid.evaluate:run_evaluate",
+        {"slices": True, "draws": 3},
+    ),
+    "infer a.txt --output out.jsonl --min-score 0.7 --min-stance 0.6": (
+        "rasid.infer.job:run_infer",
+        {"min_score": 0.7, "min_stance": 0.6},
+    ),
+    "calibrate runs/news runs/news-cv": (
+        "rasid.train.calibrate:run_calibrate",
+        {"model": "runs/news", "run": Path("runs/news-cv")},
+    ),
+    "evaluate --predictions r.jsonl --gold annotations --min-score 0.7 --errors errors.jsonl": (
+        "rasid.evaluate:run_evaluate",
+        {"min_score": 0.7, "errors": Path("errors.jsonl")},
     ),
     "evaluate --model news --gold annotations": (
         "rasid.evaluate:run_evaluate",
@@ -113,6 +162,17 @@ HANDED_OVER: dict[str, tuple[str, dict[str, Any]]] = {
     "render out.jsonl --output page.html --seeds texts": (
         "rasid.render:run_render",
         {"texts": Path("texts")},
+    ),
+    "index records.jsonl more --output names.csv --type PERS --type ORG --min-articles 2 --aliases a.yaml": (
+        "rasid.infer.index:run_index",
+        {
+            "records": ["records.jsonl", "more"],
+            "output": Path("names.csv"),
+            "type": ["PERS", "ORG"],
+            "min_articles": 2,
+            "aliases": Path("a.yaml"),
+            "date_field": None,
+        },
     ),
     "schema": ("rasid.cli:run_schema", {}),
     "models": ("rasid.cli:run_models", {}),

@@ -13,14 +13,14 @@ from safetensors.torch import load_file
 
 from rasid.config import parse_config
 from rasid.errors import ConfigError, DataError
-from rasid.model import load_model
+from rasid.model import Head, load_model, new_model
 from rasid.records import Cluster, Entity, Record, Stance, sha256_of
 from rasid.text import Span, passages
 from rasid.train.batching import BatchSampler
 from rasid.train.command import run_train
 from rasid.train.config import RunConfig
 from rasid.train.evaluation import predict_entities, score_labels, span_f1
-from rasid.train.finetune import fit, loss_of, parameter_groups, save
+from rasid.train.finetune import MultiTaskTrainer, fit, loss_of, parameter_groups, save
 from rasid.train.floors import StanceFloors, SurfaceDictionary
 from rasid.train.masking import IGNORED
 from rasid.train.sources import GoldPair, GoldText, Pair, Typed
@@ -129,7 +129,7 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(tiny_encoder: Path, gold: Pa
 
 
 def test_going_on_from_a_model_keeps_heads_of_the_same_labels(tiny_model: Path, gold: Path, tmp_path: Path) -> None:
-    from rasid.train.finetune import new_model, resolve_heads
+    from rasid.train.finetune import resolve_heads
 
     config = _config(tiny_model, gold, tmp_path / "run")
     model = new_model(str(tiny_model), resolve_heads(config), 64, 16, 0.1)
@@ -247,3 +247,41 @@ def test_a_score_is_held_against_its_floors_and_its_interval(model: float, lows:
     from rasid.train.crossval import judge
 
     assert judge(model, (0.0, 0.4), lows) == word
+
+
+def test_dropout_reaches_the_encoder_and_is_off_when_it_reads(tiny_encoder: Path, tmp_path: Path) -> None:
+    heads = {"entities": Head(kind="tokens", labels=("PERS",))}
+    model = new_model(str(tiny_encoder), heads, 64, 16, 0.1, encoder_dropout=0.5)
+    ids = torch.tensor([[2, 7, 8, 9, 3]])
+    model.train()
+    assert not torch.equal(model.states(ids, torch.ones_like(ids)), model.states(ids, torch.ones_like(ids)))
+    model.eval()
+    assert torch.equal(model.states(ids, torch.ones_like(ids)), model.states(ids, torch.ones_like(ids)))
+    own = new_model(str(tiny_encoder), heads, 64, 16, 0.1).train()  # the encoder's own rates: none
+    assert torch.equal(own.states(ids, torch.ones_like(ids)), own.states(ids, torch.ones_like(ids)))
+
+
+def test_hidden_words_are_hidden_whole_and_special_tokens_stay(
+    tiny_encoder: Path, gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = _config(tiny_encoder, gold, tmp_path, word_dropout=0.5)
+    seen: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+    hide = MultiTaskTrainer._without_words
+
+    def spy(self: MultiTaskTrainer, inputs: dict[str, Any]) -> torch.Tensor:
+        hidden = hide(self, inputs)
+        seen.append((inputs["input_ids"], hidden, inputs["index"]))
+        return hidden
+
+    monkeypatch.setattr(MultiTaskTrainer, "_without_words", spy)
+    mask = fit(config, tmp_path / "run").loaded.tokenizer.mask_token_id
+    changed = 0
+    for ids, hidden, index in seen:
+        assert torch.equal(ids[index < 0], hidden[index < 0])
+        for row in range(len(ids)):
+            for word in range(int(index[row].max()) + 1):
+                pieces = hidden[row][index[row] == word]
+                whole = bool((pieces == mask).all())
+                assert whole or torch.equal(pieces, ids[row][index[row] == word])
+                changed += whole
+    assert changed

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -35,7 +36,7 @@ ROOMS = {
 LAZY_DOORS = {"src/rasid/evaluate.py": {"rasid.infer.job"}}
 HEAVY = {"torch", "transformers", "tokenizers", "datasets", "numpy", "scipy", "pydantic", "yaml", "regex"}
 # Modules that are not called like the distribution they come from, or that come with one that is named.
-DISTRIBUTIONS = {"yaml": "pyyaml", "huggingface_hub": "transformers"}
+DISTRIBUTIONS = {"yaml": "pyyaml", "huggingface_hub": "transformers", "sklearn": "scikit-learn"}
 
 
 def sources(*folders: str) -> list[Path]:
@@ -169,7 +170,7 @@ def test_what_is_imported_is_asked_for() -> None:
     for path in sources("src", "train", "infer", "scripts"):
         names = {name.split(".")[0] for name in imports(tree_of(path)) if not name.startswith(".")}
         foreign = {DISTRIBUTIONS.get(n, n) for n in names - {"rasid"} if n not in sys.stdlib_module_names}
-        asked = requirements(extras=path.name in {"pretrain.py", "warmstart.py"})
+        asked = requirements(extras=path.name in {"pretrain.py", "warmstart.py", "fewshot.py", "reliability.py"})
         assert {canonical(name) for name in foreign} <= asked, path
 
 
@@ -311,8 +312,30 @@ def test_pretraining_speed_runs() -> None:
     assert re.search(r"1 x 64, vocabulary 50, fp32 eager memory kept, compiled False: \d+ tokens/s", printed)
 
 
-def test_every_script_is_run_above() -> None:
-    tests = Path(__file__).read_text(encoding="utf-8")
+def test_size_speed_runs(tiny_model: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run" / "seed-1"
+    shutil.copytree(tiny_model, run)
+    figures = [
+        {"measure": "strict", "part": "all", "mean": 0.5, "spread": 0.01},
+        {"measure": "strict", "part": "ORG", "mean": 0.4, "spread": 0.01},
+    ]
+    (run.parent / "report.json").write_text(json.dumps({"sets": [{"name": "dev", "figures": figures}]}))
+    output = tmp_path / "table.md"
+    options = ("--articles", 2, "--rounds", 2, "--cores", 1, "--output", output)
+    printed = _run_script(ROOT / "scripts/size_speed.py", run, tiny_model, *options)
+    assert output.read_text(encoding="utf-8") == printed
+    assert printed.startswith("2 articles, ")
+    header, _, first, second = [line.split(" | ") for line in printed.splitlines()[2:]]
+    assert [header[0].strip("| "), header[-1].strip(" |")] == ["model", "dev strict"]
+    assert first[-1].strip(" |") == "0.500 ± 0.010"
+    assert second[-1].strip(" |") == ""
+    assert first[5].strip() == "1.00 (1.00 to 1.00)"
+    assert float(first[1]) == pytest.approx(sum(f.stat().st_size for f in tiny_model.iterdir()) / 1e6, abs=0.06)
+    assert all(float(row[3].split()[0]) > 0 for row in (first, second))
+
+
+def test_every_script_is_run() -> None:
+    tests = "".join(path.read_text(encoding="utf-8") for path in sources("tests"))
     for path in sources("scripts"):
         assert f'"scripts/{path.name}"' in tests, f"no test runs {path.name}"
 

@@ -7,7 +7,7 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,12 +15,14 @@ from typing import Any
 import pytest
 
 from rasid import __version__
+from rasid.cli import make_parser
 from rasid.errors import ConfigError, DataError, ModelError, RasidError
-from rasid.infer import job
+from rasid.infer import job, predictor
 from rasid.infer.engine import Engine
-from rasid.infer.job import predict_texts, run_infer
+from rasid.infer.job import predict_texts, run_infer, stream_texts
+from rasid.infer.outputs import beside
 from rasid.infer.readers import Article, read
-from rasid.infer.writers import file_name, rejects_path
+from rasid.infer.writers import file_name
 from rasid.model import revision_of
 from rasid.records import Record, faults, read_records
 
@@ -36,8 +38,9 @@ def articles(tmp_path: Path, sentences: Sequence[str]) -> Path:
 
 
 def arguments(model: Path | str, output: Path, *inputs: Path | str, **others: Any) -> argparse.Namespace:
-    options = {"device": "cpu", "batch_tokens": 2048, "quiet": True, **others}
-    return argparse.Namespace(inputs=[*inputs], output=output, model=str(model), **options)
+    given = ["infer", "-", "--output", str(output), "--model", str(model), "--device", "cpu", "--batch-tokens", "2048"]
+    args = make_parser().parse_args([*given, "--quiet"])
+    return argparse.Namespace(**{**vars(args), "inputs": [*inputs], "output": output, **others})
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -128,7 +131,7 @@ def test_rejects_stand_beside_and_vanish_when_there_are_none(
     assert said.out == f"3 records -> {output}; 3 rejected -> {rejects}\n"
     assert "device cpu (" in said.err
     assert "articles/s" in said.err
-    run_infer(arguments(tiny_model, output, articles / "a0.txt"))
+    run_infer(arguments(tiny_model, output, articles / "a0.txt", overwrite=True))
     assert names(tmp_path) == {"articles", "r.jsonl"}
     assert capsys.readouterr().err == ""
 
@@ -136,14 +139,14 @@ def test_rejects_stand_beside_and_vanish_when_there_are_none(
 def test_an_article_that_fails_is_rejected_alone(
     tiny_model: Path, articles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = job.predict
+    real = predictor.predict
 
     def brittle(engine: Engine, some: Sequence[Article]) -> list[Record]:
         if any(article.doc == "a2" for article in some):
             raise RuntimeError("shape mismatch\nmore")
         return real(engine, some)
 
-    monkeypatch.setattr(job, "predict", brittle)
+    monkeypatch.setattr(predictor, "predict", brittle)
     assert run_infer(arguments(tiny_model, tmp_path / "r.jsonl", articles)) == 0
     assert [line["doc"] for line in read_lines(tmp_path / "r.jsonl")] == ["a0", "a1", "a3"]
     assert read_lines(tmp_path / "r.rejects.jsonl") == [
@@ -165,6 +168,23 @@ def test_warnings(tiny_model: Path) -> None:
 
 def test_no_texts_no_records(tiny_model: Path) -> None:
     assert predict_texts([], str(tiny_model)) == []
+
+
+def test_a_stream_of_texts_is_read_as_it_is_asked_for(
+    tiny_model: Path, sentences: Sequence[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job, "_CHUNK_ARTICLES", 2)
+    taken: list[str] = []
+
+    def texts() -> Iterator[tuple[str, str]]:
+        for number, sentence in enumerate(sentences):
+            taken.append(str(number))
+            yield str(number), sentence
+
+    records = stream_texts(texts(), str(tiny_model))
+    assert next(records).doc == "0"
+    assert taken == ["0", "1", "2"]
+    assert [record.doc for record in records] == ["1", "2", "3", "4", "5"]
 
 
 # -- what stops a job -------------------------------------------------------------------------------
@@ -191,8 +211,8 @@ def test_nothing_that_can_be_read(tiny_model: Path, tmp_path: Path) -> None:
 def test_an_earlier_output_outlives_a_failure(tiny_model: Path, tmp_path: Path) -> None:
     output = tmp_path / "r.jsonl"
     output.write_text("earlier")
-    refused(arguments(tiny_model, output, tmp_path / "none.txt"))
-    refused(arguments(tmp_path / "no-model", output, tmp_path / "none.txt"), ModelError)
+    refused(arguments(tiny_model, output, tmp_path / "none.txt", overwrite=True))
+    refused(arguments(tmp_path / "no-model", output, tmp_path / "none.txt", overwrite=True), ModelError)
     assert output.read_text() == "earlier"
     assert not (tmp_path / "r.jsonl.part").exists()
 
@@ -200,18 +220,19 @@ def test_an_earlier_output_outlives_a_failure(tiny_model: Path, tmp_path: Path) 
 def test_an_interruption_leaves_what_was_done(
     tiny_model: Path, articles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = job.predict
+    real = predictor.predict
 
     def interrupted(engine: Engine, some: Sequence[Article]) -> list[Record]:
         if some[0].doc == "a2":
             raise KeyboardInterrupt
         return real(engine, some)
 
-    monkeypatch.setattr(job, "predict", interrupted)
+    monkeypatch.setattr(predictor, "predict", interrupted)
     monkeypatch.setattr(job, "_CHUNK_ARTICLES", 1)
+    monkeypatch.setattr(job, "_COMMIT_SECONDS", 0)
     with pytest.raises(KeyboardInterrupt):
         run_infer(arguments(tiny_model, tmp_path / "r.jsonl", articles))
-    assert names(tmp_path) == {"articles", "r.jsonl.part"}
+    assert names(tmp_path) == {"articles", "r.jsonl.part", "r.journal"}
     assert [line["doc"] for line in read_lines(tmp_path / "r.jsonl.part")] == ["a0", "a1"]
 
 
@@ -238,9 +259,20 @@ def test_outputs_that_cannot_be(articles: Path, tmp_path: Path) -> None:
     assert "cannot be written (" in refused(arguments(model, blocked / "r.jsonl", articles))
     assert "cannot be written (" in refused(arguments(model, blocked / "r", articles))
     assert "cannot be written (" in refused(arguments(model, blocked, articles))
-    assert "a .jsonl file or a folder, not a .csv file" in refused(arguments(model, tmp_path / "r.csv", articles))
+    message = refused(arguments(model, tmp_path / "r.csv", articles))
+    assert "a .jsonl or .parquet file or a folder, not a .csv file" in message
     (tmp_path / "r.jsonl").mkdir()
     assert "is a folder" in refused(arguments(model, tmp_path / "r.jsonl", articles))
+    for options, reason in [
+        ({"format": "xml"}, "unknown format 'xml'"),
+        ({"format": "parquet"}, "does not go with a .jsonl file"),
+        ({"part_size": 5}, "--part-size needs a folder"),
+        ({"resume": True, "overwrite": True}, "give one of them"),
+    ]:
+        assert reason in refused(arguments(model, tmp_path / "x.jsonl", articles, **options), ConfigError)
+    message = refused(arguments(model, tmp_path / "x", articles, format="json", part_size=5), ConfigError)
+    assert "takes no --part-size" in message
+    assert names(tmp_path) == {"articles", "file", "r.jsonl"}
 
 
 @pytest.mark.parametrize("name", [".", "../out", "deeper/.."])
@@ -249,7 +281,7 @@ def test_a_folder_named_by_dots_has_its_rejects_beside_it(
 ) -> None:
     (tmp_path / "out" / "deeper").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "out")
-    assert rejects_path(Path(name)).resolve() == tmp_path / "out.rejects.jsonl"
+    assert beside(Path(name), "rejects.jsonl").resolve() == tmp_path / "out.rejects.jsonl"
 
 
 def test_the_root_is_no_output(articles: Path) -> None:

@@ -5,15 +5,23 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import re
 import sys
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
+import datasets
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 import zstandard
 
-from rasid.infer.readers import Article, Read, Reject, read
+from rasid.infer import files, readers, tabular
+from rasid.infer.articles import Article, Columns, Read, Reject
+from rasid.infer.readers import read
 
 TEXT = "وصل الوفد إلى الميناء.\r\nوقال سامر: انتهى العمل.\n"
 
@@ -101,6 +109,201 @@ def test_standard_input_as_json_lines(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_empty_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     feed(monkeypatch, b"")
     assert only_reject("-") == Reject("<stdin>", "empty file")
+
+
+def test_columns_may_have_other_names(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"body": "x", "url": "u1", "id": 3}\n{"body": "y", "text": "z"}\n')
+    (tmp_path / "b.csv").write_text("url,body\nu2,w\n")
+    (tmp_path / "c.csv").write_text("url,text\nu3,w\n")
+    items = list(read([str(tmp_path)], Columns("body", "url")))
+    assert items[0] == Article("u1", "x", {"id": 3}, f"{tmp_path}/a.jsonl:1")
+    assert items[1] == Reject(f"{tmp_path}/a.jsonl:2", "no `url`, which is to hold the id")
+    assert docs(items[2:3]) == ["u2"]
+    assert isinstance(items[3], Reject)
+    assert "no column 'body', only 'url', 'text'; --text-column says" in items[3].reason
+
+
+# -- JSON documents ---------------------------------------------------------------------------------
+
+
+def test_a_pretty_printed_article_is_one_article(tmp_path: Path) -> None:
+    for name in ("port.json", "port.jsonl"):
+        path = tmp_path / name
+        path.write_text(json.dumps({"text": TEXT, "outlet": "المرفأ", "tags": ["a"]}, indent=2))
+        assert read_all(path) == [Article(f"{name}:1", TEXT, {"outlet": "المرفأ", "tags": ["a"]}, f"{path}:1")]
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_a_json_list_gives_its_items(tmp_path: Path, indent: int | None) -> None:
+    path = tmp_path / "all.json"
+    path.write_text(json.dumps([{"id": "k", "text": "a"}, {"text": 5}, {"text": "b"}, "c"], indent=indent))
+    items = read_all(path)
+    assert docs(items) == ["k", "all.json:3"]
+    assert items[1] == Reject(f"{path} item 2", "`text` is a number; a string is needed")
+    assert [type(item) for item in items] == [Article, Reject, Article, Reject]
+
+
+@pytest.mark.parametrize("text", ['{\n "text": "a"\n', '[\n{"text": "a"\n', '{\n "title": "a"\n}\n', "[\n]"])
+def test_a_document_that_gives_no_article_is_one_reject(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    assert isinstance(only_reject(path), Reject)
+
+
+def test_lines_of_which_the_first_is_broken_are_still_lines(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{\n{"text": "a"}\n{"text": "b"}')
+    assert [type(item) for item in read_all(path)] == [Reject, Article, Article]
+
+
+def test_a_pretty_printed_article_on_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    feed(monkeypatch, json.dumps([{"text": "a"}, {"id": "k", "text": "b"}], indent=2).encode())
+    assert docs(read_all("-")) == ["stdin:1", "k"]
+    feed(monkeypatch, "[صورة] وصل الوفد".encode())
+    assert docs(read_all("-")) == ["stdin"]
+
+
+def test_an_article_that_is_too_large_is_rejected_and_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (files, readers, tabular):
+        monkeypatch.setattr(module, "LARGEST", 100)
+    (tmp_path / "a.txt").write_text("x" * 101)
+    (tmp_path / "b.jsonl").write_text('{"text": "a"}\n{"text": "' + "x" * 500 + '"}\n{"text": "b"}\n')
+    (tmp_path / "c.csv").write_text("text\na\n" + "x" * 500 + "\nb\n")
+    (tmp_path / "d.json").write_text(json.dumps([{"text": "x" * 100}], indent=1))
+    items = read_all(tmp_path)
+    rejects = [item.where.removeprefix(f"{tmp_path}/") for item in items if isinstance(item, Reject)]
+    assert rejects == ["a.txt", "b.jsonl:2", "c.csv:3", "d.json"]
+    assert docs(items) == ["b.jsonl:1", "b.jsonl:3", "c.csv:2", "c.csv:4"]
+
+
+# -- tables -----------------------------------------------------------------------------------------
+
+
+def test_csv(tmp_path: Path) -> None:
+    path = tmp_path / "news.csv"
+    path.write_bytes('\ufeffid,text,outlet\r\n7,"سطر\r\nوسطر، ""قال""",المرفأ\r\n\r\n,ب,\r\n'.encode())
+    first, second = read_all(path)
+    assert first == Article("7", 'سطر\r\nوسطر، "قال"', {"outlet": "المرفأ"}, f"{path}:2")
+    assert second == Article("news.csv:5", "ب", {"outlet": ""}, f"{path}:5")
+    tabs = tmp_path / "news.tsv.gz"
+    tabs.write_bytes(gzip.compress("text\tn\nأ\t1\n".encode()))
+    assert read_all(tabs) == [Article("news.tsv.gz:2", "أ", {"n": "1"}, f"{tabs}:2")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason", "after"),
+    [
+        ("only\n", "a row of 1 fields; the header has 2", True),
+        ('1,"a"b\n', "not valid CSV (',' expected after '\"')", True),
+        ('1,"a\n', "a quotation that is opened here is not closed", False),
+        ("0,again\n", "duplicate id '0'", True),
+        ("1,\udcc7\udce1\udce4\n", "not UTF-8", True),
+    ],
+)
+def test_a_bad_row_loses_nothing_else(tmp_path: Path, rows: str, reason: str, after: bool) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"id,text\n0,a\n{rows}9,b\n", encoding="utf-8", errors="surrogateescape")
+    items = read_all(path)
+    assert docs(items) == (["0", "9"] if after else ["0"])
+    (reject,) = (item for item in items if isinstance(item, Reject))
+    assert reject.where == f"{path}:3"
+    assert reason in reject.reason
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "a,a\n1,2\n", "title\nx\n"])
+def test_a_csv_without_articles_is_one_reject(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    assert isinstance(only_reject(path), Reject)
+
+
+TABLE = {
+    "id": [1, 2, 3],
+    "text": ["أ", None, "ب"],
+    "day": [date(2019, 3, 11), None, date(2019, 3, 12)],
+    "share": [0.5, float("nan"), 1.0],
+    "tags": [["x"], [], None],
+    "picture": [b"\x89", b"", None],
+}
+
+
+def expected(name: str, where: str) -> list[Read]:
+    return [
+        Article("1", "أ", {"day": "2019-03-11", "share": 0.5, "tags": ["x"]}, f"{where}:1"),
+        Reject(f"{where}:2", "`text` is null; a string is needed"),
+        Article("3", "ب", {"day": "2019-03-12", "share": 1.0, "tags": None}, f"{where}:3"),
+    ]
+
+
+def test_parquet(tmp_path: Path) -> None:
+    path = tmp_path / "news.parquet"
+    pyarrow.parquet.write_table(pa.table(TABLE), path, row_group_size=2)
+    assert read_all(path) == expected("news.parquet", str(path))
+    pyarrow.parquet.write_table(pa.table({"text": pa.array(["a", "b"]).dictionary_encode()}), path)
+    assert docs(read_all(tmp_path)) == ["news.parquet:1", "news.parquet:2"]
+
+
+def test_a_dataset_folder(tmp_path: Path) -> None:
+    dataset = datasets.Dataset.from_dict(TABLE)
+    dataset.save_to_disk(tmp_path / "one")
+    file = next((tmp_path / "one").glob("*.arrow"))
+    assert read_all(tmp_path / "one") == expected(file.name, str(file))
+    parts = {"train": dataset.shuffle(seed=1).select([0]), "test": dataset.select([0, 2])}
+    datasets.DatasetDict({k: v.remove_columns("id") for k, v in parts.items()}).save_to_disk(tmp_path / "two")
+    names = docs([item for item in read_all(tmp_path / "two") if isinstance(item, Article)])
+    assert names[-2:] == [f"test/{file.name}:1", f"test/{file.name}:2"]
+    (tmp_path / "one" / "state.json").write_text("{")
+    assert "a damaged dataset folder" in only_reject(tmp_path / "one").reason
+    file.write_bytes(file.read_bytes()[:200])
+
+
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        ({"text": [1, 2]}, "column 'text' is of type int64; a string is needed"),
+        ({"title": ["a"]}, "no column 'text', only 'title'"),
+        (None, "damaged, or not a Parquet file"),
+    ],
+)
+def test_a_parquet_file_that_gives_no_article(tmp_path: Path, table: dict[str, Any] | None, reason: str) -> None:
+    path = tmp_path / "a.parquet"
+    if table is None:
+        pyarrow.parquet.write_table(pa.table(TABLE), path)
+        path.write_bytes(path.read_bytes()[:-20])
+    else:
+        pyarrow.parquet.write_table(pa.table(table), path)
+    assert reason in only_reject(path).reason
+
+
+def test_a_string_that_is_not_utf_8_costs_its_row_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    bad = pa.array([b"a", "نص".encode("cp1256"), b"c"], pa.binary()).view(pa.string())
+    pyarrow.parquet.write_table(pa.table({"text": bad}), path)
+    items = read_all(path)
+    assert [type(item) for item in items] == [Article, Reject, Article]
+    assert "not UTF-8" in items[1].reason
+
+
+def test_the_meter_ends_at_the_size_of_the_inputs(tmp_path: Path) -> None:
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(TEXT.encode()))
+    (tmp_path / "b.jsonl").write_text('{"text": "x"}\n' * 2000)
+    pyarrow.parquet.write_table(pa.table(TABLE), tmp_path / "c.parquet")
+    meter, positions = files.Meter(), []
+    for _ in read([str(tmp_path)], None, meter):
+        positions.append(meter.bytes)
+    total = sum(path.stat().st_size for path in tmp_path.iterdir())
+    assert positions == sorted(positions)
+    assert meter.bytes == total == files.total_bytes(files.survey([str(tmp_path)]))
+    assert files.total_bytes(files.survey([str(tmp_path), "-"])) is None
+
+
+def test_a_file_whose_name_is_not_utf_8(tmp_path: Path) -> None:
+    name = os.fsencode(tmp_path) + b"/\xe3.txt"
+    with open(name, "wb") as stream:
+        stream.write(TEXT.encode())
+    reject = only_reject(tmp_path)
+    assert reject.where == f"{tmp_path}/\\udce3.txt"
+    assert "not UTF-8; rename it" in reject.reason
 
 
 def test_white_space_alone_is_an_article(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ class BatchSampler(Sampler[list[int]]):
 
     def __init__(self, rows: Sequence[Row], repeats: Sequence[float], tokens: int, seed: int) -> None:
         self._lengths = np.array([len(row.window.ids) for row in rows])
+        self._windows = np.array([len(row.windows) for row in rows])
         names = sorted({row.head for row in rows})
         self._heads = np.array([names.index(row.head) for row in rows])
         self._repeats = np.array(repeats)
@@ -70,36 +71,51 @@ class BatchSampler(Sampler[list[int]]):
         """Rows of one head, nearly sorted by length (noise keeps the company varied), cut under the token budget."""
         noise = 1.0 + 0.1 * random.random(len(drawn))
         batches: list[list[int]] = []
-        longest = 0
-        for number in drawn[np.argsort(self._lengths[drawn] * noise)]:
+        longest = windows = 0
+        for number in drawn[np.argsort(self._lengths[drawn] * self._windows[drawn] * noise)]:
             longest = max(longest, int(self._lengths[number]))
-            if not batches or (len(batches[-1]) + 1) * longest > self._tokens:
+            windows += int(self._windows[number])
+            if not batches or windows * longest > self._tokens:
                 batches.append([])
-                longest = int(self._lengths[number])
+                longest, windows = int(self._lengths[number]), int(self._windows[number])
             batches[-1].append(int(number))
         return batches
 
 
 class Collator:
-    """Rows of one head to the model's arguments plus `labels`: (B, words, types) or (B,), IGNORED on padding."""
+    """Rows of one head to the model's arguments plus `labels`: (B, words, types), IGNORED on padding, or (B,), or
+    (B, classes) where a row has several. The windows of an article bear its number in the batch."""
 
     def __init__(self, pad_id: int) -> None:
         self._pad_id = pad_id
 
     def __call__(self, rows: Sequence[Row]) -> dict[str, Any]:
-        batch = pad([row.window for row in rows], self._pad_id)
+        batch = pad([window for row in rows for window in row.windows], self._pad_id)
+        index, groups = batch.index, batch.groups
+        if rows[0].more is not None:
+            owner = torch.tensor([number for number, row in enumerate(rows) for _ in row.windows])
+            index, groups = torch.where(index < 0, index, owner[:, None]), len(rows)
         return {
             "head": rows[0].head,
             "input_ids": batch.input_ids,
             "attention_mask": batch.attention_mask,
-            "index": batch.index,
-            "groups": batch.groups,
-            "labels": self._labels(rows, batch.groups),
+            "index": index,
+            "groups": groups,
+            "labels": self._classes(rows) if rows[0].targets else self._labels(rows, batch.groups),
         }
 
+    @staticmethod
+    def _classes(rows: Sequence[Row]) -> torch.Tensor:
+        """(B,) of rows with one target each, else (B, targets)."""
+        most = max(row.targets for row in rows)
+        labels = torch.full((len(rows), most), IGNORED)
+        for i, row in enumerate(rows):
+            labels[i, : row.targets] = torch.from_numpy(row.labels.astype(np.int64))
+        return labels[:, 0] if most == 1 else labels
+
     def _labels(self, rows: Sequence[Row], groups: int) -> torch.Tensor:
-        if rows[0].labels.ndim == 0:
-            return torch.tensor([int(row.labels) for row in rows])
+        if rows[0].labels.ndim < 2:
+            return torch.tensor(np.array([row.labels for row in rows], dtype=np.int64))
         labels = torch.full((len(rows), groups, rows[0].labels.shape[1]), IGNORED)
         for i, row in enumerate(rows):
             labels[i, : len(row.labels)] = torch.from_numpy(row.labels.astype(np.int64))

@@ -9,7 +9,11 @@ from rasid.errors import ModelError
 from .batching import BatchSampler, Collator
 from .config import RunConfig, load_run_config
 from .crossval import run_cross_validation
+from .fewshot import run_few_shot
 from .finetune import build_model, encoder_tokenizer, fit, gather, loss_of, save
+from .folds import run_pair_folds
+from .seeds import run_seeds
+from .textfloor import compare
 
 
 def dry_run(config: RunConfig) -> None:
@@ -33,15 +37,32 @@ def dry_run(config: RunConfig) -> None:
         print(f"  {name}: {head.kind}, {len(head.labels)} labels, {count} rows")
 
 
+def with_seeds(config: RunConfig, count: int | None) -> RunConfig:
+    """The config with the seeds 1 to `count` for whatever it runs over seeds; as it is when `count` is None."""
+    if count is None:
+        return config
+    seeds = {"seeds": tuple(range(1, count + 1))}
+    for name in ("cross_validation", "few_shot"):
+        section = getattr(config, name)
+        if section:
+            return config.model_copy(update={name: section.model_copy(update=seeds)})
+    return config.model_copy(update=seeds)
+
+
 def run_train(args: argparse.Namespace) -> int:
-    """`rasid train`: one model, or a cross-validation when the config asks for one."""
+    """`rasid train`: one model, one for each of several seeds, a cross-validation or a few-shot curve, as the config
+    asks."""
     overrides = [*args.set, *([f"output={args.output}"] if args.output else [])]
-    config = load_run_config(args.config, overrides)
+    config = with_seeds(load_run_config(args.config, overrides), getattr(args, "seeds", None))
     if args.dry_run:
         dry_run(config)
         return 0
     if config.cross_validation:
-        return run_cross_validation(config)
+        return run_pair_folds(config) if config.cross_validation.pairs else run_cross_validation(config)
+    if config.few_shot:
+        return run_few_shot(config)
+    if config.seeds or config.data.test:
+        return run_seeds(config)
     if (config.output / "model.safetensors").exists() and args.resume:
         raise ModelError(f"{config.output}: this run is finished; choose another --output to train again")
     config.output.mkdir(parents=True, exist_ok=True)
@@ -49,5 +70,9 @@ def run_train(args: argparse.Namespace) -> int:
     save(result, config, config.output)
     for name, value in result.metrics.items():
         print(f"{name} {value:.4f}")
+    if config.text_floor:
+        page = compare(config, result.loaded, result.labels)
+        (config.output / "labels.md").write_text(f"{page}\n", encoding="utf-8")
+        print(page)
     print(f"model -> {config.output} ({result.seconds:.0f} s of training)")
     return 0

@@ -5,6 +5,7 @@ Defaults stand here; files in `configs/` hold departures only. `training:` is ha
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,16 +15,20 @@ from rasid.config import Section, load_config
 from rasid.errors import nearest
 from rasid.labels import INVENTORIES
 
-Reader = Literal["annotations", "annotated-stances", "conll", "wojood", "wikifane", "pairs"]
+Reader = Literal["annotations", "annotated-stances", "conll", "wojood", "wikifane", "pairs", "labelled"]
+
+
+FoldBy = Literal["rows", "claim", "target", "given"]
 
 
 class HeadSection(Section):
     """A head. Entity types come from a named inventory, a list, or (labels: data) the sources that feed it."""
 
-    kind: Literal["tokens", "pair"]
+    kind: Literal["tokens", "pair", "text"]
     inventory: str | None = None
     labels: tuple[str, ...] | Literal["data"] | None = None
     nested: bool = False
+    multilabel: bool = False  # of a `text` head: an article may have several of the labels, or none
     ship: bool = True  # heads that only teach the encoder are dropped from the saved model
 
     @model_validator(mode="after")
@@ -32,6 +37,8 @@ class HeadSection(Section):
             raise ValueError("give either inventory or labels")
         if self.inventory is not None and self.inventory not in INVENTORIES:
             raise ValueError(f"unknown inventory {self.inventory!r}{nearest(self.inventory, INVENTORIES)}")
+        if self.multilabel and self.kind != "text":
+            raise ValueError("multilabel is for heads of kind text")
         return self
 
 
@@ -45,6 +52,40 @@ class Blocks(Section):
 
     def is_dev(self, sentence: int) -> bool:
         return (sentence // self.size) % self.every == self.offset
+
+
+class Columns(Section):
+    """Which column of a CSV file, or field of a JSON line, holds what, for the `labelled` reader.
+
+    Several labels are a list, or one string with a `separator`. With a `pattern` its group finds the label inside the
+    column's string, such as `:(\\w+)/` in ids that name the section.
+    """
+
+    id: str = "id"
+    text: str = "text"
+    label: str = "label"
+    separator: str | None = Field(default=None, min_length=1)
+    pattern: str | None = None
+
+    @model_validator(mode="after")
+    def _one_group(self) -> Columns:
+        try:
+            groups = re.compile(self.pattern).groups if self.pattern is not None else 1
+        except re.error as error:
+            raise ValueError(f"pattern {self.pattern!r}: {error}") from None
+        if groups != 1:
+            raise ValueError(f"pattern {self.pattern!r}: one group is needed, around the label; it has {groups}")
+        return self
+
+
+class Fold(Section):
+    """A part of a set of pairs: all folds but `number`, or (`held`) that fold alone. See `rasid.train.folds.assign`."""
+
+    by: FoldBy
+    count: int = Field(default=5, ge=2)  # of folds; the data decide for `target` and `given`
+    number: int = Field(default=0, ge=0)  # counted from 0
+    held: bool = False
+    seed: int = 0
 
 
 class Source(Section):
@@ -65,6 +106,29 @@ class Source(Section):
     repeat: float = 1.0
     only: tuple[str, ...] | None = None  # documents, for the annotations readers
     without: tuple[str, ...] = ()
+    targets: dict[str, str] | None = None  # for the pairs reader: what to call targets instead
+    nearest: int | None = Field(default=None, ge=1)  # for the pairs reader: passages kept of a long text
+    fold: Fold | None = None  # for the pairs reader: a part of the set
+    holders: Literal["author", "all"] = "author"  # for annotated-stances: learn from what quoted speakers say as well
+    unrelated: float = Field(default=0.0, ge=0.0, le=1.0)  # for the pairs reader: share of `none` pairs made up
+    masked: float = Field(default=0.0, ge=0.0, le=1.0)  # for stances: share of rows that do not see targets' names
+    columns: Columns = Columns()  # for the labelled reader, and:
+    ids: tuple[float, float] = (0.0, 1.0)  # the articles whose id hashes into [low, high)
+
+    @model_validator(mode="after")
+    def _ids_are_a_range(self) -> Source:
+        low, high = self.ids
+        if not 0.0 <= low < high <= 1.0:
+            raise ValueError(f"ids: expected 0 <= low < high <= 1, got {low} and {high}")
+        if self.reader != "labelled" and (self.ids != (0.0, 1.0) or self.columns != Columns()):
+            raise ValueError("ids and columns are for the labelled reader")
+        return self
+
+    @model_validator(mode="after")
+    def _for_pairs(self) -> Source:
+        if self.reader != "pairs" and (self.targets or self.nearest or self.fold):
+            raise ValueError("targets, nearest and fold are for the pairs reader")
+        return self
 
     @model_validator(mode="after")
     def _part_needs_blocks(self) -> Source:
@@ -75,12 +139,50 @@ class Source(Section):
         return self
 
 
+class PairFolds(Section):
+    """Cross-validation over the pairs of one source."""
+
+    source: str
+    by: FoldBy
+    count: int = Field(default=5, ge=2)
+    seed: int = 0  # of the split, not of training
+    only: tuple[int, ...] | None = None  # run these folds alone
+
+
 class CrossValidation(Section):
-    """Leave-one-article-out over the documents of the annotations sources."""
+    """Leave-one-article-out over the documents of the annotations sources, or (`pairs`) the folds of a set of pairs."""
 
     seeds: tuple[int, ...] = (1, 2, 3)
     entities: str = "entities"  # the head scored on entities
     stances: str | None = "stance"
+    pairs: PairFolds | None = None
+    keep_models: bool = False  # save every fold's model folder; its answers are kept in any case
+
+
+class Data(Section):
+    """Data that is given at the command line and stands in no config: `--set data.test=FILE`.
+
+    The file is scored once, when training is done, and chooses nothing. It is read like the evaluation set `like`,
+    which must be named where there are several.
+    """
+
+    test: Path | None = None
+    like: str | None = None
+
+
+class FewShot(Section):
+    """A few-shot curve: every article in turn is held out, and training sees `sizes` of the others.
+
+    Of the sets of articles that a size allows, `draws` are drawn (fewer where there are fewer). Epochs are multiplied
+    so that every size takes as many steps as the largest. `beside` names folders of other such runs to show as well.
+    """
+
+    sizes: tuple[int, ...] = Field(default=(1, 2, 4), min_length=1)
+    draws: int = Field(default=3, ge=1)
+    seeds: tuple[int, ...] = Field(default=(1,), min_length=1)
+    head: str = "entities"
+    label: str | None = None  # of this run's curve; the encoder's name when there is none
+    beside: tuple[Path, ...] = ()
 
 
 class RunConfig(Section):
@@ -92,10 +194,24 @@ class RunConfig(Section):
     sources: dict[str, Source]
     evaluation: dict[str, Source] = Field(default_factory=dict)
     cross_validation: CrossValidation | None = None
+    # A cross-validation's folder or calibration.json, made with the same settings: its fit is taken. Without one, heads
+    # are calibrated on their `evaluation` sets.
+    calibration: Path | None = None
+    few_shot: FewShot | None = None
+    seeds: tuple[int, ...] = ()  # a run for each, and a report with mean and spread
+    data: Data = Data()
     window: int = 192
     overlap: int = 64
     pair_window: int = 384
-    dropout: float = 0.1
+    together: bool = False  # a passage is read once for all its targets, their mentions marked
+    aggregation: Literal["mean", "mean-odds", "strongest", "noisy-or", "two-strongest"] = "mean"  # passages to article
+    wording: bool = False  # loaded words near a target's mentions weigh in, see `rasid.loaded`
+    article_windows: int = Field(default=8, ge=1)  # of one article in training, at most; inference reads all
+    text_floor: bool = False  # set a TF-IDF + linear classifier, trained on the same articles, beside the `text` heads
+    dropout: float = Field(default=0.1, ge=0.0, lt=1.0)  # of the heads' input
+    encoder_dropout: float | None = Field(default=0.1, ge=0.0, lt=1.0)  # inside the encoder; null leaves it its own
+    word_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)  # share of words that `tokens` heads read as [MASK]
+    repair: bool = True  # words glued by a lost space are cut, in training and by whoever runs the model
     batch_tokens: int = 2048  # padded pieces of a training batch
     head_learning_rate: float = 1e-3  # heads start from nothing and learn faster than the encoder
     layer_decay: float = 1.0
@@ -109,9 +225,34 @@ class RunConfig(Section):
             for name, source in group.items():
                 if source.head not in self.heads:
                     raise ValueError(f"source {name}: unknown head {source.head!r}{nearest(source.head, self.heads)}")
+        folds = self.cross_validation.pairs if self.cross_validation else None
+        if folds is not None and folds.source not in self.sources:
+            near = nearest(folds.source, self.sources)
+            raise ValueError(f"cross_validation.pairs: unknown source {folds.source!r}{near}")
         idle = set(self.heads) - {source.head for source in self.sources.values()}
         if idle:
             raise ValueError(f"no source feeds head {sorted(idle)[0]!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _test_is_read_like_an_evaluation_set(self) -> RunConfig:
+        if self.data.test is None:
+            return self
+        if not self.evaluation:
+            raise ValueError("data.test: the config has no evaluation set that says how the file is read")
+        if self.data.like is None and len(self.evaluation) > 1:
+            raise ValueError(f"data.test: set data.like to the set it is read like: {', '.join(self.evaluation)}")
+        if self.data.like is not None and self.data.like not in self.evaluation:
+            raise ValueError(f"data.like: unknown set {self.data.like!r}{nearest(self.data.like, self.evaluation)}")
+        return self
+
+    @model_validator(mode="after")
+    def _dev_articles_feed_nothing(self) -> RunConfig:
+        for name, judge in self.evaluation.items():
+            for other, source in self.sources.items():
+                apart = judge.ids[1] <= source.ids[0] or source.ids[1] <= judge.ids[0]
+                if judge.reader == source.reader == "labelled" and judge.path == source.path and not apart:
+                    raise ValueError(f"evaluation {name}: its ids overlap those of source {other}; {judge.path}")
         return self
 
 

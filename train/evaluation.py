@@ -1,33 +1,51 @@
-"""Scores a model on gold texts and pairs while it trains and when it is done."""
+"""Scores a model on gold texts, pairs and articles while it trains and when it is done."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from rasid.decode import spans
+from rasid.labelmetrics import label_scores
 from rasid.metrics import conll_scores
 from rasid.model import Loaded
+from rasid.repair import read_words
 from rasid.scoring import Pair, pair_probs, word_log_probs
-from rasid.text import Span, trimmed, words
+from rasid.text import Span, trimmed
+from rasid.textscoring import chosen, read_articles
 
+from .labelled import Labelled
 from .sources import GoldPair, GoldText, Typed
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A predicted span with its raw score, the geometric mean of its labels' probabilities."""
+
+    entity: Typed
+    score: float
 
 
 def predict_entities(loaded: Loaded, head: str, texts: Sequence[str]) -> list[list[Typed]]:
     """Typed spans of each text, as offsets."""
+    return [[one.entity for one in found] for found in scored_entities(loaded, head, texts)]
+
+
+def scored_entities(loaded: Loaded, head: str, texts: Sequence[str]) -> list[list[Scored]]:
+    """Typed spans of each text with their raw scores."""
     inventory = loaded.model.config.named_heads[head].inventory
-    cuts = [words(text) for text in texts]
+    cuts = [read_words(text, loaded.model.config.repair) for text in texts]
     scores = word_log_probs(loaded, head, [[w.of(t) for w in cut] for cut, t in zip(cuts, texts, strict=True)])
-    found: list[list[Typed]] = []
+    found: list[list[Scored]] = []
     for text, cut, log_probs in zip(texts, cuts, scores, strict=True):
         found.append([])
         for span in spans(log_probs, inventory):
             kept = trimmed(text, cut, span.start, span.end)
             if kept:
                 place = Span(cut[kept.start].start, cut[kept.stop - 1].end)
-                found[-1].append(Typed(place, inventory.types[span.type]))
+                found[-1].append(Scored(Typed(place, inventory.types[span.type]), span.score))
     return found
 
 
@@ -67,7 +85,7 @@ def to_words(gold: GoldText) -> list[Typed]:
     """Gold spans with punctuation trimmed at both ends, the way predictions are cut."""
     from .features import covered
 
-    cut = words(gold.text)
+    cut = read_words(gold.text)
     found = []
     for entity in gold.entities:
         place = covered(entity.span, cut, gold.text)
@@ -96,3 +114,18 @@ def score_pairs(loaded: Loaded, head: str, gold: Sequence[GoldPair]) -> dict[str
     predicted = predict_pairs(loaded, head, [g.pair for g in gold])
     sides = [label for label in loaded.model.config.named_heads[head].labels if label != "none"]
     return score_labels([g.label for g in gold], predicted, sides)
+
+
+def predict_labels(loaded: Loaded, head: str, texts: Sequence[str]) -> list[tuple[str, ...]]:
+    """The labels that a `text` head gives each text, all of which is read."""
+    section = loaded.model.config.named_heads[head]
+    cuts = [read_words(text, loaded.model.config.repair) for text in texts]
+    own = [[w.of(t) for w in cut] for cut, t in zip(cuts, texts, strict=True)]
+    probabilities = read_articles(loaded, own, None, [head]).labels[head]
+    return [tuple(choice.label for choice in chosen(section, row)) for row in probabilities]
+
+
+def score_articles(gold: Sequence[Labelled], predicted: Sequence[tuple[str, ...]]) -> dict[str, float]:
+    """Scores of what `predict_labels` gave: accuracy (of several labels, all must be right) and macro-F1."""
+    scores = label_scores([g.labels for g in gold], predicted)
+    return {"accuracy": scores.accuracy.value, "macro_f1": scores.macro_f1.value}

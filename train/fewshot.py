@@ -195,7 +195,7 @@ def draw(curves: Sequence[Curve], path: Path) -> None:
     try:
         import matplotlib
     except ImportError:
-        print(f"{path.name} not drawn: pip install 'rasid[pretrain]' for matplotlib", flush=True)
+        print(f"{path.name} not drawn: pip install 'rasid[plots]' for matplotlib", flush=True)
         return
     matplotlib.use("Agg")
     from matplotlib import pyplot

@@ -2,7 +2,7 @@
 
 The run folder holds the resolved config, the checkpoints (a killed run goes on with `--resume`), the log and metrics,
 and the finished model folder. Loss: cross entropy over BIO labels summed over types and averaged over words, or over
-classes averaged over pairs; a batch belongs to one head.
+classes averaged over pairs or articles (binary for several labels); a batch belongs to one head.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +35,11 @@ from rasid.model import (
 )
 
 from .batching import BatchSampler, Collator, Rows
+from .calibrate import as_metrics, calibrate
 from .config import RunConfig, Source
-from .evaluation import score_pairs, score_texts
-from .features import Row, pair_rows, text_rows
+from .evaluation import predict_labels, score_articles, score_pairs, score_texts
+from .features import Row, article_rows, pair_rows, text_rows
+from .labelled import Labelled, labelled_articles, read_labelled
 from .masking import IGNORED
 from .sources import GoldPair, GoldText, mapped, read_pairs, read_texts
 
@@ -52,7 +54,15 @@ class Material:
 
 
 def loss_of(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross entropy; BIO logits (B, W, T, 3) are summed over types and averaged over the words that have labels."""
+    """Cross entropy; BIO logits (B, W, T, 3) are summed over types and averaged over the words that have labels.
+
+    Logits (B, targets, classes) are those of a `pair` head. Of several labels (B, classes) each is a question of its
+    own.
+    """
+    if logits.ndim == 3:  # a passage's targets, as many as the row with most has
+        return F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
+    if labels.ndim == 2:
+        return F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
     if logits.ndim == 2:
         return F.cross_entropy(logits, labels)
     total = F.cross_entropy(
@@ -68,6 +78,8 @@ class MultiTaskTrainer(Trainer):
         self, config: RunConfig, loaded: Loaded, material: Material, exams: dict[str, Exam], **kwargs: Any
     ) -> None:
         super().__init__(model=loaded.model, processing_class=loaded.tokenizer, **kwargs)
+        if config.word_dropout and loaded.tokenizer.mask_token_id is None:
+            raise ConfigError(f"word_dropout: the tokenizer of {config.encoder} has no mask token; set it to 0")
         self._config = config
         self._loaded = loaded
         self._rows = Rows(material.rows)
@@ -82,7 +94,17 @@ class MultiTaskTrainer(Trainer):
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Tensor:
         labels = inputs.pop("labels")
+        if self._config.word_dropout and labels.ndim == 3:
+            inputs["input_ids"] = self._without_words(inputs)
         return loss_of(model(**inputs).float(), labels)
+
+    def _without_words(self, inputs: dict[str, Any]) -> Tensor:
+        """The ids with whole words hidden: what a name stands among has to tell its type where its letters cannot."""
+        ids: Tensor = inputs["input_ids"]
+        index: Tensor = inputs["index"]
+        hidden = torch.rand(len(ids), inputs["groups"], device=ids.device) < self._config.word_dropout
+        chosen = hidden.gather(1, index.clamp(min=0)) & (index >= 0)
+        return torch.where(chosen, int(self._loaded.tokenizer.mask_token_id), ids)
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         if self.optimizer is None:
@@ -111,8 +133,16 @@ class Exam:
     head: str
     texts: Sequence[GoldText] = ()
     pairs: Sequence[GoldPair] = ()
+    articles: Sequence[Labelled] = ()
 
-    def score(self, loaded: Loaded) -> dict[str, float]:
+    def labels(self, loaded: Loaded) -> list[tuple[str, ...]]:
+        """What the model says of each of the articles."""
+        return predict_labels(loaded, self.head, [article.text for article in self.articles])
+
+    def score(self, loaded: Loaded, labels: Sequence[tuple[str, ...]] | None = None) -> dict[str, float]:
+        """`labels`: what the model says of the articles, where that is known already."""
+        if self.articles:
+            return score_articles(self.articles, self.labels(loaded) if labels is None else labels)
         if self.texts:
             return score_texts(loaded, self.head, self.texts)
         return score_pairs(loaded, self.head, self.pairs)
@@ -142,6 +172,8 @@ def _labels(config: RunConfig, name: str) -> tuple[str, ...]:
         return INVENTORIES[section.inventory].types
     if section.labels == "data":
         sources = [source for source in config.sources.values() if source.head == name]
+        if section.kind == "text":
+            return tuple(sorted({label for s in sources for g in labelled_articles(s) for label in g.labels}))
         return tuple(sorted({e.type for s in sources for g in read_texts(s) for e in mapped(g, s).entities}))
     return section.labels or ()
 
@@ -151,7 +183,8 @@ def resolve_heads(config: RunConfig) -> dict[str, Head]:
     heads = {}
     for name, section in config.heads.items():
         nested = INVENTORIES[section.inventory].nested if section.inventory else section.nested
-        heads[name] = Head(kind=section.kind, labels=_labels(config, name), nested=nested)
+        labels = _labels(config, name)
+        heads[name] = Head(kind=section.kind, labels=labels, nested=nested, multilabel=section.multilabel)
     return heads
 
 
@@ -164,9 +197,16 @@ def gather(config: RunConfig, tokenizer: PreTrainedTokenizerFast) -> Material:
         head = heads[source.head]
         if head.kind == "tokens":
             texts = read_texts(source)
-            own = text_rows(texts, source, head, tokenizer, config.window, config.overlap)
+            own = text_rows(texts, source, head, tokenizer, config.window, config.overlap, config.repair)
+        elif head.kind == "text":
+            articles = read_labelled(source, head.labels, head.multilabel)
+            own = article_rows(articles, source, head, tokenizer, config.window, config.article_windows, config.repair)
         else:
-            own = pair_rows(read_pairs(source, head.labels), source, head, tokenizer, config.pair_window)
+            own = _stance_rows(source, head, tokenizer, config, blind=False)
+            hidden = _stance_rows(source, head, tokenizer, config, blind=True) if source.masked else []
+            rows += own + hidden
+            repeats += [source.repeat * (1 - source.masked)] * len(own) + [source.repeat * source.masked] * len(hidden)
+            continue
         rows += own
         repeats += [source.repeat] * len(own)
     if not rows:
@@ -174,14 +214,28 @@ def gather(config: RunConfig, tokenizer: PreTrainedTokenizerFast) -> Material:
     return Material(rows, repeats, heads)
 
 
+def _stance_rows(
+    source: Source, head: Head, tokenizer: PreTrainedTokenizerFast, config: RunConfig, blind: bool
+) -> list[Row]:
+    pairs = read_pairs(source, head.labels)
+    return pair_rows(pairs, source, head, tokenizer, config.pair_window, config.together, blind)
+
+
 def build_model(config: RunConfig, heads: dict[str, Head]) -> RasidModel:
     """The config's encoder with heads on it."""
-    return new_model(config.encoder, heads, config.window, config.overlap, config.dropout, config.pair_window)
+    sizes = (config.window, config.overlap, config.dropout, config.pair_window)
+    model = new_model(config.encoder, heads, *sizes, encoder_dropout=config.encoder_dropout)
+    model.config.repair = config.repair
+    model.config.together, model.config.wording = config.together, config.wording
+    model.config.aggregation = config.aggregation
+    return model
 
 
 def exam(source: Source, head: Head) -> Exam:
     if head.kind == "pair":
         return Exam(source.head, pairs=read_pairs(source, head.labels))
+    if head.kind == "text":
+        return Exam(source.head, articles=read_labelled(source, head.labels, head.multilabel))
     return Exam(source.head, texts=[mapped(gold, source) for gold in read_texts(source)])
 
 
@@ -227,11 +281,13 @@ def encoder_tokenizer(encoder: str) -> PreTrainedTokenizerFast:
 
 @dataclass(frozen=True)
 class Result:
-    """A finished run: the model in memory, its metrics, and seconds spent training."""
+    """A finished run: the model in memory, its metrics, seconds spent training, and what it says of the articles of
+    each evaluation set that has some."""
 
     loaded: Loaded
     metrics: dict[str, float]
     seconds: float
+    labels: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
 
 
 def fit(config: RunConfig, output: Path, resume: bool = False) -> Result:
@@ -257,8 +313,11 @@ def fit(config: RunConfig, output: Path, resume: bool = False) -> Result:
     trainer.train(resume_from_checkpoint=_last_checkpoint(arguments) if resume else None)
     seconds = time.monotonic() - begun
     nn.Module.eval(model)
-    metrics = {f"{name}_{key}": value for name, e in exams.items() for key, value in e.score(loaded).items()}
-    return Result(loaded, metrics, seconds)
+    labels = {name: e.labels(loaded) for name, e in exams.items() if e.articles}
+    scores = {name: e.score(loaded, labels.get(name)) for name, e in exams.items()}
+    metrics = {f"{name}_{key}": value for name, own in scores.items() for key, value in own.items()}
+    metrics |= as_metrics(calibrate(loaded, config))
+    return Result(loaded, metrics, seconds, labels)
 
 
 def _last_checkpoint(arguments: TrainingArguments) -> str | None:
@@ -273,6 +332,7 @@ def save(result: Result, config: RunConfig, output: Path) -> None:
     model = result.loaded.model
     shipped = {name: head for name, head in model.config.heads.items() if config.heads[name].ship}
     model.config.heads = shipped
+    model.config.calibration = {name: own for name, own in model.config.calibration.items() if name in shipped}
     model.heads = nn.ModuleDict({name: module for name, module in model.heads.items() if name in shipped})
     save_model(result.loaded, output, config.compress)
     dump_config(config, output / "run.yaml")

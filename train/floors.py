@@ -50,6 +50,16 @@ class SurfaceDictionary:
         return place.crosses(other) or place == other or (not nested and place.overlaps(other))
 
 
+def of_passages(labels: Sequence[str]) -> str:
+    """An article's stance by its passages' loaded words: the side that at least two of them take, or the only one; of
+    two such sides the commoner, `none` when they are as common."""
+    sides = Counter(label for label in labels if label != "none").most_common(2)
+    if not sides or (len(sides) == 2 and sides[0][1] == sides[1][1]):
+        return "none"
+    label, count = sides[0]
+    return label if count >= min(2, len(labels)) else "none"
+
+
 @dataclass(frozen=True)
 class StanceFloors:
     """The label seen most often, and the one seen most often for a target of the same name."""

@@ -249,7 +249,7 @@ def draw_curve(folder: Path) -> None:
     try:
         import matplotlib
     except ImportError:
-        print("curve.png not drawn: pip install 'rasid[pretrain]' for matplotlib", flush=True)
+        print("curve.png not drawn: pip install 'rasid[plots]' for matplotlib", flush=True)
         return
     matplotlib.use("Agg")
     from matplotlib import pyplot

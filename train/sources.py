@@ -6,7 +6,6 @@ inference cuts them; the tokens' own places are kept for scoring one label per t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,10 +13,12 @@ from pathlib import Path
 from rasid.errors import DataError, nearest
 from rasid.records import Record, read_records
 from rasid.scoring import Pair
-from rasid.targets import standard_name
 from rasid.text import Span
 
 from .config import Source
+from .folds import chosen
+from .questions import asked_of, quoted_of
+from .stancedata import stance_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class GoldPair:
     pair: Pair
     label: str
     group: str
+    fold: str | None = None  # the set's own, where it states one
 
 
 @dataclass(frozen=True)
@@ -200,26 +202,20 @@ def _annotations(source: Source) -> Iterator[GoldText]:
 
 
 def _annotated_stances(source: Source) -> Iterator[GoldPair]:
-    """The author's stance of every annotated passage towards every target mentioned in it."""
+    """The author's stance of every annotated passage towards every target mentioned in it, and with `holders: all` that
+    of the speakers it quotes."""
     for article in annotated_articles(source):
-        names = {cluster.id: standard_name(cluster.name) for cluster in article.record.clusters}
-        for stance in article.record.stances:
-            if stance.scope != "article" and stance.holder == "author":
-                passage = Span(*stance.scope).of(article.text)
-                yield GoldPair(Pair(names[stance.target], passage), stance.label, article.record.doc)
+        for asked in asked_of(article):
+            yield GoldPair(asked.pair, asked.stance.label, article.record.doc)
+        if source.holders == "all":
+            for asked in quoted_of(article):
+                yield GoldPair(asked.pair, asked.stance.label, article.record.doc)
 
 
 def _pairs(source: Source) -> Iterator[GoldPair]:
     """JSONL with claim (or target), text and stance."""
-    for number, line in enumerate(_lines(source.path), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            target = row["claim"] if "claim" in row else row["target"]
-            yield GoldPair(Pair(str(target), str(row["text"])), str(row["stance"]), str(target))
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{source.path}:{number}: expected claim or target, text and stance ({error})") from None
+    for row in stance_rows(source.path, source.targets, source.nearest):
+        yield GoldPair(Pair(row.target, row.text), row.label, row.target, row.fold)
 
 
 TEXT_READERS: dict[str, Callable[[Source], Iterator[GoldText]]] = {
@@ -237,21 +233,40 @@ PAIR_READERS: dict[str, Callable[[Source], Iterator[GoldPair]]] = {
 def read_texts(source: Source) -> list[GoldText]:
     """The texts of a source for a `tokens` head. Labels are not mapped yet: `partial` needs to see them all."""
     if source.reader not in TEXT_READERS:
-        raise DataError(f"{source.path}: reader {source.reader!r} gives pairs; head {source.head!r} needs texts")
+        given = "articles" if source.reader == "labelled" else "pairs"
+        raise DataError(f"{source.path}: reader {source.reader!r} gives {given}; head {source.head!r} needs texts")
     return list(TEXT_READERS[source.reader](source))
 
 
 def read_pairs(source: Source, labels: tuple[str, ...]) -> list[GoldPair]:
     """The pairs of a source for a `pair` head, labels mapped. Raises DataError for a label that the head lacks."""
     if source.reader not in PAIR_READERS:
-        raise DataError(f"{source.path}: reader {source.reader!r} gives texts; head {source.head!r} needs pairs")
+        given = "articles" if source.reader == "labelled" else "texts"
+        raise DataError(f"{source.path}: reader {source.reader!r} gives {given}; head {source.head!r} needs pairs")
     found = []
     for gold in PAIR_READERS[source.reader](source):
         label = gold.label if source.map is None else source.map.get(gold.label, gold.label)
         if label not in labels:
             raise DataError(f"{source.path}: unknown label {label!r}{nearest(label, labels)}; state it under map:")
         found.append(replace(gold, label=label))
-    return found
+    kept = found if source.fold is None else chosen(found, source.fold)
+    return kept + unrelated(kept, source.unrelated)
+
+
+def unrelated(pairs: list[GoldPair], share: float) -> list[GoldPair]:
+    """`share` times as many `none` pairs as there are pairs: a target with the text of another, half the set further
+    on.
+
+    Sets of claims hold few texts that say nothing of theirs (in ANS 2 %), and a head that saw none takes a side always.
+    """
+    count, far = len(pairs), len(pairs) // 2
+    made = [
+        GoldPair(Pair(one.pair.target, pairs[(n + far) % count].pair.passage), "none", one.group, one.fold)
+        for n, one in enumerate(pairs)
+        if pairs[(n + far) % count].pair.target != one.pair.target
+    ]
+    wanted = round(share * count)
+    return [made[n * len(made) // wanted] for n in range(wanted)] if made else []
 
 
 def mapped(gold: GoldText, source: Source) -> GoldText:

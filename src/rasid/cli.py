@@ -76,6 +76,32 @@ def _add_device(parser: _Parser) -> None:
     )
 
 
+def _add_min_score(parser: _Parser) -> None:
+    parser.add_argument(
+        "--min-score",
+        type=float,
+        default=0.0,
+        metavar="X",
+        help="leave out entities that score less; `rasid evaluate` prints what each X buys (default: 0)",
+    )
+
+
+def _add_min_stance(parser: _Parser) -> None:
+    parser.add_argument(
+        "--min-stance",
+        type=float,
+        default=0.0,
+        metavar="X",
+        help="call a stance none where favor or against is less likely than X (default: as the model has it)",
+    )
+
+
+def _add_aliases(parser: _Parser) -> None:
+    parser.add_argument(
+        "--aliases", type=Path, metavar="FILE", help="a YAML table of names that mean one thing (docs/index.md)"
+    )
+
+
 def _add_seeds(parser: _Parser) -> None:
     parser.add_argument(
         "--seeds",
@@ -100,6 +126,26 @@ def _add_train(commands: _Commands[_Parser]) -> None:
         "--dry-run", action="store_true", help="check config, data and model, take one step, save nothing"
     )
     parser.add_argument("--resume", action="store_true", help="go on from the run folder's last checkpoint")
+    parser.add_argument(
+        "--seeds",
+        type=_positive,
+        metavar="N",
+        help="run seeds 1 to N and report mean and spread; finished seeds are not trained again",
+    )
+
+
+def _add_calibrate(commands: _Commands[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "calibrate",
+        "rasid.train.calibrate:run_calibrate",
+        "make a model's scores probabilities, by a cross-validation of its settings or on its dev parts",
+        "rasid calibrate runs/news runs/news-cv",
+    )
+    parser.add_argument("model", metavar="NAME|DIR", help="the model whose config.json is to be changed")
+    parser.add_argument(
+        "run", type=Path, metavar="RUN|CONFIG", help="a cross-validation's folder, or a .yaml config with evaluation"
+    )
 
 
 def _add_pretrain(commands: _Commands[_Parser]) -> None:
@@ -111,6 +157,9 @@ def _add_pretrain(commands: _Commands[_Parser]) -> None:
         "RASID_DATA=/data rasid pretrain configs/pretrain-compact.yaml",
     )
     _add_run_config(parser)
+    parser.add_argument(
+        "--prepare-only", action="store_true", help="train the tokenizer and pack the text, then stop (needs no GPU)"
+    )
 
 
 def _add_infer(commands: _Commands[_Parser]) -> None:
@@ -125,14 +174,14 @@ def _add_infer(commands: _Commands[_Parser]) -> None:
         "inputs",
         nargs="+",
         metavar="INPUT",
-        help="a text file, a folder of text files, a JSONL file, or - for standard input",
+        help="a text, JSONL, CSV or Parquet file, a folder of them, a datasets folder, or - for standard input",
     )
     parser.add_argument(
         "--output",
         type=Path,
         required=True,
         metavar="FILE|DIR",
-        help="one .jsonl file, or a folder for one .json file per article",
+        help="one .jsonl or .parquet file, or a folder for one .json file per article or for numbered parts",
     )
     parser.add_argument(
         "--model",
@@ -148,7 +197,52 @@ def _add_infer(commands: _Commands[_Parser]) -> None:
         metavar="N",
         help="sub-words in one batch, padding included (default: 8192)",
     )
+    _add_min_score(parser)
+    _add_min_stance(parser)
+    _add_aliases(parser)
+    parser.add_argument(
+        "--target",
+        action="append",
+        default=[],
+        metavar="NAME|SENTENCE",
+        help="ask for the stance towards this as well, mentioned or not; may be repeated",
+    )
+    parser.add_argument(
+        "--no-repair", action="store_true", help="leave words glued by a lost space uncut for the model"
+    )
+    _add_columns(parser)
+    _add_job(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress bar and no closing summary")
+
+
+def _add_columns(parser: _Parser) -> None:
+    parser.add_argument(
+        "--text-column", default="text", metavar="NAME", help="field or column that holds the text (default: text)"
+    )
+    parser.add_argument(
+        "--id-column",
+        metavar="NAME",
+        help="field or column that holds the id (default: doc, else id, else the place in the file)",
+    )
+
+
+def _add_job(parser: _Parser) -> None:
+    parser.add_argument(
+        "--format",
+        choices=("jsonl", "json", "parquet"),
+        help="of an output folder: json is a file per article, the others numbered parts (default: by --output)",
+    )
+    parser.add_argument(
+        "--part-size", type=_positive, metavar="N", help="records of one numbered part (default: 10000)"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with a job that was stopped or killed")
+    parser.add_argument("--overwrite", action="store_true", help="begin anew where an output or a stopped job is")
+    parser.add_argument(
+        "--fallback", choices=("cpu",), metavar="cpu", help="go on on the CPU should the GPU fail (default: stop)"
+    )
+    parser.add_argument(
+        "--progress", choices=("bar", "json"), help="a bar, or JSON lines for programs, on stderr (default: bar)"
+    )
 
 
 def _add_evaluate(commands: _Commands[_Parser]) -> None:
@@ -165,7 +259,44 @@ def _add_evaluate(commands: _Commands[_Parser]) -> None:
     parser.add_argument("--gold", type=Path, required=True, metavar="DIR", help="folder of gold records")
     _add_seeds(parser)
     parser.add_argument("--report", type=Path, metavar="DIR", help="where to write the report, besides stdout")
+    parser.add_argument(
+        "--slices", action="store_true", help="read the articles in perturbed spellings as well; needs --model"
+    )
+    _add_draws(parser)
+    _add_min_score(parser)
+    parser.add_argument(
+        "--errors",
+        type=Path,
+        metavar="FILE.jsonl",
+        help="where to list every wrong entity; a page of them by kind is written beside it, as .md",
+    )
     _add_device(parser)
+
+
+def _add_draws(parser: _Parser) -> None:
+    parser.add_argument(
+        "--draws",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="readings of every perturbation, each with a seed of its own, counted together (default: 1)",
+    )
+
+
+def _add_robustness(commands: _Commands[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "robustness",
+        "rasid.train.robustness:run_robustness",
+        "score a model on perturbed spellings of a config's evaluation sets",
+        "rasid robustness configs/anercorp.yaml --model runs/anercorp/seed-1 --report report",
+    )
+    _add_run_config(parser)
+    parser.add_argument("--model", required=True, metavar="NAME|DIR", help="a shipped model or a model folder")
+    parser.add_argument("--on", metavar="NAME", help="one evaluation set of the config (default: all with entities)")
+    parser.add_argument("--head", metavar="NAME", help="the model's head to read with, where it is not the config's")
+    _add_draws(parser)
+    parser.add_argument("--report", type=Path, metavar="DIR", help="where to write the tables, besides stdout")
 
 
 def _add_annotations(commands: _Commands[_Parser]) -> None:
@@ -232,12 +363,56 @@ def _add_render(commands: _Commands[_Parser]) -> None:
     )
 
 
+def _add_index(commands: _Commands[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "index",
+        "rasid.infer.index:run_index",
+        "gather the names in many records, with counts, dates and stances",
+        "rasid index records.jsonl --output names.jsonl --min-articles 2",
+    )
+    parser.add_argument(
+        "records", nargs="+", metavar="RECORDS", help="a .jsonl, .json or .parquet file of records, or a folder of them"
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="a .jsonl or .csv file, replaced")
+    _add_aliases(parser)
+    parser.add_argument(
+        "--type",
+        action="append",
+        default=[],
+        metavar="TYPE",
+        help="names of this type only, such as PERS; may be repeated (default: all types)",
+    )
+    parser.add_argument(
+        "--min-articles",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="names that at least so many articles have (default: 1)",
+    )
+    parser.add_argument(
+        "--date-field",
+        metavar="NAME",
+        help="field of a record's meta that holds its date (default: date, published and others)",
+    )
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line; `args.door` names the function that a command opens."""
     parser = _Parser(prog="rasid", description="Arabic named entities and stance for news.")
     parser.add_argument("--version", action="version", version=f"rasid {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
-    for add in (_add_train, _add_pretrain, _add_infer, _add_evaluate, _add_annotations, _add_render):
+    for add in (
+        _add_train,
+        _add_calibrate,
+        _add_pretrain,
+        _add_infer,
+        _add_evaluate,
+        _add_robustness,
+        _add_annotations,
+        _add_render,
+        _add_index,
+    ):
         add(commands)
     schema = "print the JSON Schema of a record"
     _command(commands, "schema", "rasid.cli:run_schema", schema, "rasid schema > record.schema.json")

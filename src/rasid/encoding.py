@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
+from rasid.text import Span
+
 MAX_WORD_PIECES = 16  # of a "word" such as 100,000 letters in a row; the rest says nothing more
 
 
@@ -93,22 +95,61 @@ def _runs(lengths: list[int], capacity: int, overlap: int) -> list[tuple[int, in
     return runs
 
 
-def pair_windows(tokenizer: PreTrainedTokenizerFast, target: str, passage: str, size: int) -> list[Window]:
-    """[CLS] target [SEP] passage [SEP] with index 0 on the target and 1 on the passage.
+@dataclass(frozen=True)
+class Asked:
+    """A target that a passage is read for: its name, and where the passage mentions it."""
 
-    A passage that does not fit is read in even pieces, one window each. A target keeps at most a third of the window.
+    name: str
+    mentions: tuple[Span, ...] = ()
+
+
+PASSAGE = 1  # the group of a passage's own pieces in a `pair` window; the first target is 0, the others 2, 3 and so on
+
+
+def pair_windows(tokenizer: PreTrainedTokenizerFast, target: str, passage: str, size: int) -> list[Window]:
+    """[CLS] target [SEP] passage [SEP] with index 0 on the target and 1 on the passage; see `asked_windows`."""
+    return asked_windows(tokenizer, [Asked(target)], passage, size)
+
+
+def asked_windows(
+    tokenizer: PreTrainedTokenizerFast, targets: Sequence[Asked], passage: str, size: int
+) -> list[Window]:
+    """[CLS] target [SEP] target ... [SEP] passage [SEP]: a passage read once for all its targets.
+
+    The pieces of a target's name and of its mentions in the passage bear its group, those of the rest of the passage
+    `PASSAGE`. A passage that does not fit is read in even pieces, one window each; names keep at most a third of the
+    window, shared evenly when they need more. Mentions must not overlap. Requires len(targets) <= (size - 3) // 3.
     """
     opening, closing = _frame(tokenizer)
-    left = tokenizer(target, add_special_tokens=False, verbose=False)["input_ids"][: (size - 3) // 3]
-    whole = tokenizer(passage, add_special_tokens=False, verbose=False)["input_ids"]
-    parts = max(1, -(-len(whole) // (size - 3 - len(left))))
+    names = [tokenizer(t.name, add_special_tokens=False, verbose=False)["input_ids"] for t in targets]
+    room = (size - 3) // 3
+    if sum(map(len, names)) > room:
+        names = [name[: max(1, room // len(names))] for name in names]
+    left, left_index = [], []
+    for number, name in enumerate(names):
+        left += [*name, closing]
+        left_index += [*[_group(number)] * len(name), -1]
+    encoding = tokenizer(passage, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    whole, groups = encoding["input_ids"], _passage_groups(encoding["offset_mapping"], targets)
+    parts = max(1, -(-len(whole) // (size - 2 - len(left))))
     length = max(1, -(-len(whole) // parts))
     found = []
     for start in range(0, max(1, len(whole)), length):
-        right = whole[start : start + length]
-        ids = (opening, *left, closing, *right, closing)
-        found.append(Window(ids, (-1, *[0] * len(left), -1, *[1] * len(right), -1), 0, 2, 0, 2))
+        ids = (opening, *left, *whole[start : start + length], closing)
+        index = (-1, *left_index, *groups[start : start + length], -1)
+        found.append(Window(ids, index, 0, len(targets) + 1, 0, len(targets) + 1))
     return found
+
+
+def _group(number: int) -> int:
+    """The group of the target `number`, counted from 0."""
+    return number if number < PASSAGE else number + 1
+
+
+def _passage_groups(offsets: Sequence[tuple[int, int]], targets: Sequence[Asked]) -> list[int]:
+    """The group of each piece of a passage, given where it stands."""
+    owner = {place: _group(n) for n, t in enumerate(targets) for m in t.mentions for place in range(m.start, m.end)}
+    return [owner.get(start, PASSAGE) for start, _ in offsets]
 
 
 @dataclass(frozen=True)

@@ -327,7 +327,7 @@ def _write_report(evaluation: Evaluation, folder: Path) -> None:
     write_exact(folder / "report.json", f"{evaluation.to_json()}\n")
     write_exact(folder / "report.md", f"# Evaluation\n\n{evaluation.render()}\n")
     if evaluation.scores and not draw(evaluation.scores, folder / "reliability.png"):
-        print("rasid: no reliability diagram without matplotlib; pip install 'rasid[report]'", file=sys.stderr)
+        print("rasid: no reliability diagram without matplotlib; pip install 'rasid[plots]'", file=sys.stderr)
 
 
 def _errors_file(name: Path | str) -> Path:

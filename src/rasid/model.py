@@ -1,8 +1,9 @@
 """One encoder with named heads, saved as a plain folder: config.json, model.safetensors, tokenizer.json.
 
 Heads: `tokens` gives every word a BIO label for each type of an inventory (types are independent, so spans of different
-types may nest); `pair` reads the stance of a passage towards a target. The module knows tensors and folders; words,
-windows and labels stand in `rasid.encoding` and `rasid.decode`.
+types may nest); `pair` reads the stance of a passage towards a target; `text` gives a whole article one label of an
+inventory, or several. The module knows tensors and folders; words, windows and labels stand in `rasid.encoding` and
+`rasid.decode`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
+from rasid.aggregation import MEAN
+from rasid.calibration import NOTHING, Calibration
 from rasid.config import Section
+from rasid.encoding import PASSAGE
 from rasid.errors import ModelError, nearest
 from rasid.labels import Inventory
 from rasid.storage import read_weights, write_weights
@@ -29,11 +33,15 @@ WEIGHTS = "model.safetensors"
 
 
 class Head(Section):
-    """What a head predicts: `labels` are entity types (tokens) or classes (pair)."""
+    """What a head predicts: `labels` are entity types (tokens) or classes (pair, text).
 
-    kind: Literal["tokens", "pair"]
+    `nested` is for `tokens` heads; a `text` head with `multilabel` gives any number of its labels, none as well.
+    """
+
+    kind: Literal["tokens", "pair", "text"]
     labels: tuple[str, ...]
     nested: bool = False
+    multilabel: bool = False
 
     @property
     def inventory(self) -> Inventory:
@@ -41,7 +49,8 @@ class Head(Section):
 
 
 class RasidConfig(PreTrainedConfig):
-    """config.json of a Rasid model: the encoder's own config, the heads by name, and how long texts are cut."""
+    """config.json of a Rasid model: the encoder's own config, the heads by name, how long texts are cut, and how the
+    heads' scores become probabilities (a folder without that gives them raw)."""
 
     model_type = "rasid"
 
@@ -53,6 +62,11 @@ class RasidConfig(PreTrainedConfig):
         window: int = 192,
         overlap: int = 64,
         pair_window: int = 384,
+        together: bool = False,
+        wording: bool = False,
+        aggregation: str = MEAN,
+        calibration: dict[str, Any] | None = None,
+        repair: bool = True,
         **kwargs: Any,
     ) -> None:
         self.encoder = encoder or {}
@@ -61,11 +75,21 @@ class RasidConfig(PreTrainedConfig):
         self.window = window  # pieces of one window, special tokens included
         self.overlap = overlap  # pieces that neighbouring windows share
         self.pair_window = pair_window  # pieces of a target and its passage; a longer passage is read in parts
+        self.together = together  # whether a passage is read once for all its targets, mentions marked, or for each
+        self.wording = wording  # whether loaded words near a target's mentions weigh in, see `rasid.loaded`
+        self.aggregation = aggregation  # of passages to an article's stance, see `rasid.aggregation`
+        self.calibration = calibration or {}  # by head
+        self.repair = repair  # whether words glued by a lost space are cut, see `rasid.repair`
         super().__init__(**kwargs)
 
     @property
     def named_heads(self) -> dict[str, Head]:
         return {name: Head.model_validate(head) for name, head in self.heads.items()}
+
+    def calibration_of(self, head: str) -> Calibration:
+        """How a head's scores become probabilities. Raises ValueError (pydantic) for numbers that cannot be."""
+        found = self.calibration.get(head)
+        return Calibration.model_validate(found) if found else NOTHING
 
     def encoder_config(self) -> PreTrainedConfig:
         tree = dict(self.encoder)
@@ -102,6 +126,19 @@ class PairHead(nn.Module):
         return logits
 
 
+class TextHead(nn.Module):
+    """Class logits (articles, classes) from the mean state of an article's pieces, all its windows taken together."""
+
+    def __init__(self, size: int, labels: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(size, labels)
+
+    def forward(self, articles: Tensor) -> Tensor:
+        logits: Tensor = self.output(self.dropout(articles))
+        return logits
+
+
 def pool(states: Tensor, index: Tensor, groups: int) -> Tensor:
     """Mean state of each group of pieces, (B, groups, H): states (B, L, H), index (B, L) in 0..groups-1 or -1 for none.
 
@@ -127,7 +164,7 @@ class RasidModel(PreTrainedModel):
         encoder_config = config.encoder_config()
         self.encoder = AutoModel.from_config(encoder_config)
         size = encoder_config.hidden_size
-        makers = {"tokens": TokensHead, "pair": PairHead}
+        makers = {"tokens": TokensHead, "pair": PairHead, "text": TextHead}
         heads = config.named_heads.items()
         self.heads = nn.ModuleDict(
             {name: makers[head.kind](size, len(head.labels), config.dropout) for name, head in heads}
@@ -143,12 +180,21 @@ class RasidModel(PreTrainedModel):
         """Logits of one head.
 
         input_ids, attention_mask: (B, L). index: (B, L), -1 on special tokens and padding; for a `tokens` head the word
-        number of each piece, for a `pair` head 0 on the target and 1 on the passage. groups: words in the longest row
-        (2 for a `pair` head). Returns (B, groups, types, 3) or (B, classes).
+        number of each piece; for a `pair` head 0 on the target, 1 on the passage and 2, 3 ... on further targets; for a
+        `text` head the number of the article that the window is of. groups: words in the longest row; for a `pair` head
+        one more than the most targets of a row; articles for a `text` head. Returns (B, groups, types, 3); (B,
+        classes), or (B, targets, classes) of rows with several targets; for a `text` head (groups, classes).
         """
-        pooled = pool(self.states(input_ids, attention_mask), index, groups)
-        module = self.heads[head]
-        logits: Tensor = module(pooled[:, 0], pooled[:, 1]) if isinstance(module, PairHead) else module(pooled)
+        states, module = self.states(input_ids, attention_mask), self.heads[head]
+        if isinstance(module, TextHead):  # in float32: an article has more pieces than bf16 can count, 256
+            articles: Tensor = module(pool(states.float().flatten(0, 1)[None], index.flatten()[None], groups)[0])
+            return articles
+        pooled = pool(states, index, groups)
+        if isinstance(module, PairHead):
+            targets = pooled[:, [number for number in range(groups) if number != PASSAGE]]
+            stances: Tensor = module(targets, pooled[:, PASSAGE : PASSAGE + 1].expand_as(targets))
+            return stances[:, 0] if groups == 2 else stances
+        logits: Tensor = module(pooled)
         return logits
 
 
@@ -227,6 +273,8 @@ def _read_model(folder: Path) -> RasidModel:
         if missing:
             raise ValueError(f"no weights for {missing[0]}")
         model.load_state_dict(weights)
+        for name in model.config.calibration:
+            model.config.calibration_of(name)
     except (RuntimeError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{folder}: weights and config.json do not fit each other ({_brief(error)})") from None
     return model
@@ -272,19 +320,27 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerFast:
 
 
 def new_model(
-    encoder: str, heads: dict[str, Head], window: int, overlap: int, dropout: float, pair_window: int = 384
+    encoder: str,
+    heads: dict[str, Head],
+    window: int,
+    overlap: int,
+    dropout: float,
+    pair_window: int = 384,
+    encoder_dropout: float | None = None,
 ) -> RasidModel:
     """Heads on a pretrained encoder: a folder, a shipped model's name, or a hub id (cached or online).
 
-    Going on from a Rasid model, a head of the same name, kind and labels keeps what it has learnt.
+    Going on from a Rasid model, a head of the same name, kind and labels keeps what it has learnt. `encoder_dropout`
+    replaces the encoder's own rates, which a compact encoder has at 0 for pretraining's sake.
     """
     path = shipped_models().get(encoder, Path(encoder))
     where: str | Path = path if path.is_dir() else encoder
     kind = check_folder(where, model_type=None)["model_type"] if isinstance(where, Path) else None
     earlier = _read_model(Path(where)) if kind == "rasid" else None
     pretrained = earlier.encoder if earlier else _pretrained(where)
+    rates = {} if encoder_dropout is None else dict.fromkeys(_dropout_keys(pretrained.config), encoder_dropout)
     config = RasidConfig(
-        encoder=pretrained.config.to_diff_dict() | {"model_type": pretrained.config.model_type},
+        encoder=pretrained.config.to_diff_dict() | {"model_type": pretrained.config.model_type} | rates,
         heads={name: head.model_dump(mode="json") for name, head in heads.items()},
         window=window,
         overlap=overlap,
@@ -298,6 +354,12 @@ def new_model(
         if earlier and known.get(name) == head:
             model.heads[name].load_state_dict(earlier.heads[name].state_dict())
     return model
+
+
+def _dropout_keys(config: PreTrainedConfig) -> list[str]:
+    """Names under which an encoder's config keeps its dropout rates; `classifier_dropout` is of a head we do not use."""
+    keys = (key for key in config.to_dict() if "dropout" in key and not key.startswith("classifier"))
+    return [key for key in keys if isinstance(getattr(config, key), float | int)]
 
 
 def _pretrained(where: str | Path) -> PreTrainedModel:

@@ -19,6 +19,7 @@ from rasid.errors import DataError
 from rasid.labels import VALUES, WOJOOD, StanceLabel
 from rasid.text import Span
 
+GIVEN = "TARGET"  # the type of a stance target that the user named
 Offset = Annotated[int, Field(ge=0)]
 Score = Annotated[float, Field(ge=0.0, le=1.0)]
 Range = tuple[Offset, Offset]
@@ -29,13 +30,17 @@ class _Part(BaseModel):
 
 
 class Entity(_Part):
-    """A mention. `surface` is `text[start:end]`; `cluster` is null for values (dates, numbers, amounts)."""
+    """A mention. `surface` is `text[start:end]`, `name` its canonical name (والعراق: العراق, السوريين: السوري).
+
+    Values (dates, numbers, amounts) have no name and a `cluster` that is null; annotations have no names.
+    """
 
     id: str
     type: str
     start: Offset
     end: Offset
     surface: str
+    name: str | None = None
     cluster: str | None = None
     score: Score | None = None
 
@@ -45,11 +50,15 @@ class Entity(_Part):
 
 
 class Cluster(_Part):
-    """All mentions of one real-world thing in the article, under its fullest name."""
+    """All mentions of one real-world thing in the article, under its fullest name.
+
+    A `given` one is a stance target that the user named: of type `TARGET`, and without mentions.
+    """
 
     id: str
     name: str
     type: str
+    given: bool = False
 
 
 class Stance(_Part):
@@ -67,6 +76,13 @@ class Stance(_Part):
     evidence: tuple[Range, ...] | None = None
 
 
+class Label(_Part):
+    """What the article as a whole is: its topic, say."""
+
+    label: str = Field(min_length=1)
+    score: Score | None = None
+
+
 class ModelInfo(_Part):
     """Provenance of a prediction: folder name, sha256 of the weights, version of the package."""
 
@@ -76,7 +92,10 @@ class ModelInfo(_Part):
 
 
 class Record(_Part):
-    """What is known of one article. `sha256` is that of the raw text's UTF-8 bytes."""
+    """What is known of one article. `sha256` is that of the raw text's UTF-8 bytes.
+
+    `labels` are by question (`topic`): one label, or a list where an article may have several of them or none.
+    """
 
     doc: str
     sha256: str
@@ -84,6 +103,7 @@ class Record(_Part):
     entities: tuple[Entity, ...] = ()
     clusters: tuple[Cluster, ...] = ()
     stances: tuple[Stance, ...] = ()
+    labels: dict[str, Label | tuple[Label, ...]] = Field(default_factory=dict)
     model: ModelInfo | None = None
     warnings: tuple[str, ...] = ()
 
@@ -91,10 +111,16 @@ class Record(_Part):
         """One JSON object; Arabic is kept readable, fields that are None are left out except `cluster`."""
         tree = self.model_dump(mode="json")
         for entity in tree["entities"]:
-            if entity["score"] is None:
-                del entity["score"]
+            for name in ("name", "score"):
+                if entity[name] is None:
+                    del entity[name]
+        tree["clusters"] = [{k: v for k, v in cluster.items() if k != "given" or v} for cluster in tree["clusters"]]
         tree["stances"] = [{k: v for k, v in stance.items() if v is not None} for stance in tree["stances"]]
-        for name in ("model", "meta", "warnings"):
+        for name, given in tree["labels"].items():
+            several = isinstance(given, list)
+            bare = [{k: v for k, v in one.items() if v is not None} for one in (given if several else [given])]
+            tree["labels"][name] = bare if several else bare[0]
+        for name in ("labels", "model", "meta", "warnings"):
             if not tree[name]:
                 del tree[name]
         return json.dumps(tree, ensure_ascii=False, indent=indent)
@@ -126,9 +152,31 @@ def read_records(path: Path) -> Iterator[tuple[str, Record]]:
     elif path.suffix == ".json":
         yield str(path), parse_record(read_exact(path), str(path))
     else:
-        for number, line in enumerate(read_exact(path).split("\n"), 1):
+        for number, line in enumerate(_lines(path), 1):
             if line.strip():
                 yield f"{path}:{number}", parse_record(line, f"{path}:{number}")
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """The lines of a UTF-8 file, one in memory at a time. Raises DataError."""
+    number = 0
+    try:
+        with path.open("rb") as stream:
+            for line in stream:
+                number += 1
+                yield line.decode("utf-8")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}:{number}: not UTF-8 ({error.reason} at byte {error.start} of the line)") from None
+
+
+def write_exact(path: Path, text: str) -> None:
+    """Writes a UTF-8 file with its newlines as they are. Raises DataError."""
+    try:
+        path.write_bytes(text.encode("utf-8"))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror})") from None
 
 
 def read_exact(path: Path) -> str:
@@ -148,6 +196,7 @@ def faults(record: Record, text: str, types: tuple[str, ...] = WOJOOD) -> list[s
     found += _crossings(record)
     found += _cluster_faults(record, types)
     found += _stance_faults(record, text)
+    found += _label_faults(record)
     return found
 
 
@@ -185,14 +234,18 @@ def _crossings(record: Record) -> Iterator[str]:
 def _cluster_faults(record: Record, inventory: tuple[str, ...]) -> Iterator[str]:
     types = {cluster.id: cluster.type for cluster in record.clusters}
     for cluster in record.clusters:
-        if cluster.type not in inventory or cluster.type in VALUES:
+        if cluster.given != (cluster.type == GIVEN):
+            yield f"cluster {cluster.id} {cluster.name!r}: a given target, and no other cluster, has type {GIVEN}"
+        elif not cluster.given and (cluster.type not in inventory or cluster.type in VALUES):
             yield f"cluster {cluster.id} {cluster.name!r}: a cluster has no type {cluster.type!r}"
     counts = Counter(cluster.id for cluster in record.clusters)
     yield from (f"cluster {name} is defined {count} times" for name, count in counts.items() if count > 1)
     identifiers = Counter(entity.id for entity in record.entities)
     yield from (f"entity id {name} is used {count} times" for name, count in identifiers.items() if count > 1)
     used = {entity.cluster for entity in record.entities}
-    yield from (f"cluster {name} has no mention" for name in types if name not in used)
+    given = {cluster.id for cluster in record.clusters if cluster.given}
+    yield from (f"cluster {name} has no mention" for name in types if name not in used | given)
+    yield from (f"given target {name} has a mention" for name in given & used)
     for entity in record.entities:
         if entity.type in VALUES and entity.cluster is not None:
             yield f"entity {entity.id}: {entity.type} is a value and has no cluster"
@@ -217,6 +270,12 @@ def _stance_faults(record: Record, text: str) -> Iterator[str]:
         if key in seen:
             yield f"{name}: a second stance for the same scope and holder"
         seen.add(key)
+
+
+def _label_faults(record: Record) -> Iterator[str]:
+    for name, given in record.labels.items():
+        counts = Counter(one.label for one in given) if isinstance(given, tuple) else Counter()
+        yield from (f"labels {name}: {label!r} is given {count} times" for label, count in counts.items() if count > 1)
 
 
 def json_schema() -> dict[str, Any]:
