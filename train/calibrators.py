@@ -153,7 +153,7 @@ def held_out_classes(trials: ClassTrials, fit: Callable[[ClassTrials], Calibrati
     return found
 
 
-# The fits that are kept; all are compared in every report (docs/decisions/0012-calibration.md says why these).
+# The fits that are kept; all are compared in every report (docs/decisions/0007-calibration.md says why these).
 SPAN_FIT, fit_span = "temperature and bias", span_platt
 CLASS_FIT, fit_class = "temperature", class_temperature
 SPAN_FITS: dict[str, Callable[[SpanTrials], Calibration | SpanMap]] = {

@@ -19,21 +19,12 @@ from rasid.config import dump_config
 from rasid.errors import ConfigError
 from rasid.labels import STANCES
 from rasid.loaded import stance_of
-from rasid.metrics import (
-    Estimate,
-    SpanScores,
-    Unit,
-    bootstrap,
-    outermost,
-    seen_scores,
-    span_estimate,
-    span_scores,
-    split_unit,
-)
+from rasid.metrics import SpanScores, Unit, outermost, seen_scores, span_estimate, span_scores, split_unit
 from rasid.model import WEIGHTS
 from rasid.normalizer import normalise
 from rasid.records import Entity
 from rasid.text import passages
+from rasid.uncertainty import Estimate, bootstrap
 
 from .config import RunConfig, Source
 from .evaluation import Scored, score_labels

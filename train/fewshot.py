@@ -17,10 +17,11 @@ from typing import get_args
 from pydantic import BaseModel, ValidationError
 
 from rasid.errors import ConfigError, DataError
-from rasid.metrics import Row, Unit, View, outermost, span_f1, span_row, split_unit
+from rasid.metrics import Unit, View, outermost, span_f1, span_row, split_unit
 from rasid.records import Entity
 from rasid.tables import table
 from rasid.text import Span, passages
+from rasid.uncertainty import Row
 
 from .claim import claim
 from .config import FewShot, RunConfig

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean, stdev
+from statistics import fmean
 
 import torch
 
-from rasid.metrics import Row, bootstrap, ratio, span_f1
+from rasid.metrics import ratio, span_f1
 from rasid.model import Head, Loaded, load_model
 from rasid.normalizer import normalise
 from rasid.text import Span
+from rasid.uncertainty import Row, over_runs
 
 from .config import Source
 from .evaluation import predict_entities, predict_labels, predict_pairs, to_words, token_tags
@@ -68,22 +69,16 @@ class MeanFigure:
 
 def mean_figure(runs: Sequence[Figure]) -> MeanFigure:
     """The mean of the same figure of several runs on the same units."""
-    first, width = runs[0], len(runs[0].rows[0]) if runs[0].rows else 0
-    rows = [[count for row in unit for count in row] for unit in zip(*(run.rows for run in runs), strict=True)]
-
-    def mean(row: Row) -> float:
-        return fmean(first.score(row[start : start + width]) for start in range(0, len(runs) * width, width))
-
-    values = tuple(run.value for run in runs)
-    interval = bootstrap(rows, mean)
+    first = runs[0]
+    over = over_runs([run.rows for run in runs], first.score)
     return MeanFigure(
         measure=first.measure,
         part=first.part,
-        by_run=values,
-        mean=fmean(values),
-        spread=stdev(values) if len(values) > 1 else None,
-        low=interval.low,
-        high=interval.high,
+        by_run=over.by_run,
+        mean=over.mean,
+        spread=over.spread,
+        low=over.low,
+        high=over.high,
         support=first.support,
     )
 

@@ -19,7 +19,7 @@ import numpy as np
 from rasid.config import dump_config
 from rasid.errors import ConfigError, DataError
 from rasid.loaded import stance_of
-from rasid.metrics import Estimate, bootstrap
+from rasid.uncertainty import Estimate, bootstrap
 
 from .config import Fold, PairFolds, RunConfig
 

@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from rasid.errors import ConfigError, ModelError, nearest
-from rasid.metrics import Row
 from rasid.model import Loaded
 from rasid.perturb import PERTURBATIONS, Perturbed, perturb
 from rasid.slices import Counts, Robustness, summarise, summed, touched, write_slices
+from rasid.uncertainty import Row
 
 from .config import RunConfig, Source, load_run_config
 from .evaluation import predict_entities

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rasid import conll
+from rasid.conll import TaggedToken, spans_of
 from rasid.errors import DataError, nearest
 from rasid.records import Record, read_records
 from rasid.scoring import Pair
@@ -53,12 +55,6 @@ class GoldPair:
     fold: str | None = None  # the set's own, where it states one
 
 
-@dataclass(frozen=True)
-class TaggedToken:
-    word: str
-    tags: tuple[str, ...]
-
-
 def _lines(path: Path) -> Iterator[str]:
     try:
         yield from path.read_text(encoding="utf-8").split("\n")
@@ -70,41 +66,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 def tagged_sentences(path: Path, separator: str | None) -> Iterator[list[TaggedToken]]:
     """Sentences of a token-per-line file: the word, then one tag or several. Raises DataError with file:line."""
-    sentence: list[TaggedToken] = []
-    for number, line in enumerate(_lines(path), 1):
-        if not line.strip():
-            if sentence:
-                yield sentence
-            sentence = []
-            continue
-        word, *tags = line.rstrip("\r").split(separator)
-        if not tags or not all(tag == "O" or tag[:2] in ("B-", "I-") for tag in tags):
-            raise DataError(f"{path}:{number}: expected a word and IOB2 tags, got {line[:60]!r}")
-        sentence.append(TaggedToken(word, tuple(tags)))
-    if sentence:
-        yield sentence
-
-
-def spans_of(tags: list[tuple[str, ...]]) -> list[tuple[int, int, str]]:
-    """(first token, end token, type) of every span in tokens with several tags each.
-
-    The order of tags on a line says nothing. Of one type, spans that began first go on first (an I- tag continues the
-    outermost open span); a stray I- opens a span, as CoNLL's own scorer reads it.
-    """
-    open_spans: dict[str, list[int]] = {}
-    found: list[tuple[int, int, str]] = []
-    for place, labels in enumerate([*tags, ()]):
-        inside = [label[2:] for label in labels if label.startswith("I-")]
-        begun = [label[2:] for label in labels if label.startswith("B-")]
-        for kind in list(open_spans):
-            going_on = min(inside.count(kind), len(open_spans[kind]))
-            found += [(start, place, kind) for start in open_spans[kind][going_on:]]
-            open_spans[kind] = open_spans[kind][:going_on]
-        for kind in set(inside + begun):
-            starts = open_spans.setdefault(kind, [])
-            stray = max(0, inside.count(kind) - len(starts))
-            starts += [place] * (stray + begun.count(kind))
-    return sorted(set(found), key=lambda s: (s[0], -s[1], s[2]))
+    return conll.tagged_sentences(_lines(path), str(path), separator)
 
 
 def _gold_text(doc: str, sentence: list[TaggedToken]) -> GoldText:

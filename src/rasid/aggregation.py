@@ -2,7 +2,7 @@
 
 Besides the plain mean of probabilities, four ways that give each side a score in log-odds against `none`; a side is
 taken when its score is above 0, else the answer is `none`. Which one a model uses stands in its config.json and was
-chosen by cross-validation (docs/decisions/0014-stance-designs.md). Knows nothing of texts.
+chosen by cross-validation (docs/decisions/0009-stance-designs.md). Knows nothing of texts.
 """
 
 from __future__ import annotations

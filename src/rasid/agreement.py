@@ -22,19 +22,11 @@ from rasid.clustermetrics import (
     restrict,
     stance_pairs,
 )
-from rasid.metrics import (
-    Estimate,
-    Row,
-    Unit,
-    article_units,
-    bootstrap,
-    only_type,
-    span_estimate,
-    split_unit,
-)
+from rasid.metrics import Unit, article_units, only_type, span_estimate, split_unit
 from rasid.records import Entity, Record
 from rasid.tables import table
 from rasid.text import Span, passages
+from rasid.uncertainty import Estimate, Row, bootstrap
 
 
 @dataclass(frozen=True, slots=True)

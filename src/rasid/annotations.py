@@ -1,7 +1,8 @@
 """The gold folder: one `<doc>.json` per article, beside the untouched texts that its offsets point into.
 
 Texts stand in a seeds folder as `<doc>.txt`, with `manifest.json` naming all that are to be annotated. The
-commands here check a folder, count what is in it, compare two of them, and fill one from inline annotations.
+commands here check a folder, count what is in it, compare two of them, fill one from inline annotations or from
+other tools' files, and write such files.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pydantic import BaseModel, ValidationError
 
 from rasid.agreement import TwoPasses, agreement
 from rasid.errors import DataError, nearest
+from rasid.exchange import Article
+from rasid.formats import left_out, read_format, write_files, write_format
 from rasid.guidelines import check, depths
 from rasid.inline import read_inline
 from rasid.labels import STANCES
@@ -222,22 +225,51 @@ def run_agreement(args: argparse.Namespace) -> int:
     return 0
 
 
-def run_import(args: argparse.Namespace) -> int:
-    """Writes `args.output`/<doc>.json for every <doc>.inline.txt with its <doc>.yaml in `args.inline`."""
-    folder, seeds, output = Path(args.inline), Path(args.seeds), Path(args.output)
+def _read_marked(folder: Path, seeds: Path) -> list[Article]:
+    """Every <doc>.inline.txt with its <doc>.yaml in a folder. Raises DataError."""
     files = sorted(folder.glob(f"*{_INLINE}"))
     if not files:
-        raise DataError(f"{folder}: no *{_INLINE} files in this folder")
-    records = []
+        raise DataError(f"{folder}: no *{_INLINE} files in this folder; --format names other formats")
+    articles = []
     for path in files:
         doc = path.name.removesuffix(_INLINE)
-        records.append(read_inline(path, folder / f"{doc}.yaml", seed_text(seeds, doc), doc))
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        for record in records:  # only after all of them were read: a fault leaves the folder as it was
-            (output / f"{record.doc}.json").write_text(record.to_json(indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{output}: cannot be written ({error.strerror})") from None
-    entities = sum(len(record.entities) for record in records)
-    print(f"{len(records)} articles, {entities} entities written to {output}")
+        text = seed_text(seeds, doc)
+        articles.append(Article(read_inline(path, folder / f"{doc}.yaml", text, doc), text))
+    return articles
+
+
+def run_import(args: argparse.Namespace) -> int:
+    """Writes `args.output`/<doc>.json for every article of `args.source`, and its text where `args.seeds` lacks it."""
+    source, seeds, output = Path(args.source), Path(args.seeds), Path(args.output)
+    notes: list[str] = []
+    if args.format == "inline":
+        articles = _read_marked(source, seeds)
+    else:
+        found = read_format(args.format, source, seeds, args.units)
+        articles = list(found.articles)
+        notes = [*found.notes, *filter(None, [left_out("records", found.left)])]
+    files = {f"{each.record.doc}.json": each.record.to_json(indent=1) + "\n" for each in articles}
+    texts = {
+        f"{each.record.doc}.txt": each.text for each in articles if not (seeds / f"{each.record.doc}.txt").is_file()
+    }
+    write_files(output, files | texts)  # only after all of them were read: a fault leaves the folder as it was
+    entities = sum(len(each.record.entities) for each in articles)
+    for note in notes:
+        print(f"note: {note}")
+    beside = f", {len(texts)} texts beside them" if texts else ""
+    print(f"{len(articles)} articles, {entities} entities written to {output}{beside}")
+    return 0
+
+
+def run_export(args: argparse.Namespace) -> int:
+    """Writes the records `args.records` as files of `args.format`, and says what that format could not hold."""
+    articles = []
+    for _, record in read_records(Path(args.records)):
+        articles.append(Article(record, seed_text(Path(args.seeds), record.doc)))
+    written = write_format(args.format, articles, args.units)
+    write_files(Path(args.output), written.files)
+    left = left_out(f"format {args.format}", written.left)
+    if left:
+        print(f"note: {left}")
+    print(f"{len(articles)} articles, {len(written.files)} files written to {args.output}")
     return 0

@@ -255,10 +255,22 @@ def _add_evaluate(commands: _Commands[_Parser]) -> None:
     )
     scored = parser.add_mutually_exclusive_group(required=True)
     scored.add_argument("--model", metavar="NAME|DIR", help="a shipped model or a model folder, run first")
-    scored.add_argument("--predictions", type=Path, metavar="FILE|DIR", help="records to score")
+    scored.add_argument(
+        "--predictions",
+        type=Path,
+        nargs="+",
+        metavar="FILE|DIR",
+        help="records to score; of several runs over the same articles, mean and spread",
+    )
     parser.add_argument("--gold", type=Path, required=True, metavar="DIR", help="folder of gold records")
     _add_seeds(parser)
     parser.add_argument("--report", type=Path, metavar="DIR", help="where to write the report, besides stdout")
+    parser.add_argument(
+        "--trained-on",
+        type=Path,
+        metavar="RECORDS",
+        help="records of the training data: score seen and unseen surfaces apart",
+    )
     parser.add_argument(
         "--slices", action="store_true", help="read the articles in perturbed spellings as well; needs --model"
     )
@@ -271,6 +283,23 @@ def _add_evaluate(commands: _Commands[_Parser]) -> None:
         help="where to list every wrong entity; a page of them by kind is written beside it, as .md",
     )
     _add_device(parser)
+
+
+def _add_compare(commands: _Commands[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "compare",
+        "rasid.compare:run_compare",
+        "test whether one run is better than another on the same articles",
+        "rasid compare report-main report-branch --output comparison",
+    )
+    what = "a folder of `rasid evaluate --report`, or (with --gold) records"
+    parser.add_argument("base", type=Path, metavar="BASE", help=what)
+    parser.add_argument("new", type=Path, metavar="NEW", help="the same of the run to be judged")
+    parser.add_argument("--gold", type=Path, metavar="DIR", help="folder of gold records, to score two sets of records")
+    _add_seeds(parser)
+    _add_min_score(parser)
+    parser.add_argument("--output", type=Path, metavar="DIR", help="where to write comparison.json and comparison.md")
 
 
 def _add_draws(parser: _Parser) -> None:
@@ -300,7 +329,7 @@ def _add_robustness(commands: _Commands[_Parser]) -> None:
 
 
 def _add_annotations(commands: _Commands[_Parser]) -> None:
-    summary = "check, count, compare and import annotations"
+    summary = "check, count, compare, import and export annotations"
     parser = commands.add_parser("annotations", help=summary, description=f"{summary.capitalize()}.")
     inner = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     checks = (
@@ -313,6 +342,7 @@ def _add_annotations(commands: _Commands[_Parser]) -> None:
         _add_seeds(one)
     _add_agreement(inner)
     _add_import(inner)
+    _add_export(inner)
 
 
 def _add_agreement(commands: _Commands[_Parser]) -> None:
@@ -330,17 +360,62 @@ def _add_agreement(commands: _Commands[_Parser]) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap (default: 0)")
 
 
+def _add_texts(parser: _Parser) -> None:
+    parser.add_argument(
+        "--texts",
+        "--seeds",
+        dest="seeds",
+        type=Path,
+        default=Path("seeds"),
+        metavar="DIR",
+        help="folder of the raw articles, <doc>.txt each (default: seeds)",
+    )
+
+
+def _add_units(parser: _Parser) -> None:
+    parser.add_argument(
+        "--units",
+        choices=("code-points", "utf-16", "graphemes"),
+        help="what a doccano project's offsets count (default: utf-16, as doccano does)",
+    )
+
+
+_FORMATS = ("brat", "conll", "doccano", "doccano-relations", "labelstudio", "wojood")
+
+
 def _add_import(commands: _Commands[_Parser]) -> None:
     parser = _command(
         commands,
         "import",
         "rasid.annotations:run_import",
-        "turn articles with inline marks into records",
-        "rasid annotations import marked --output annotations",
+        "turn articles annotated in other tools, or with inline marks, into records",
+        "rasid annotations import export.json --format labelstudio --output annotations",
     )
-    parser.add_argument("inline", type=Path, metavar="INLINE_FOLDER", help="folder of marked articles")
+    parser.add_argument("source", type=Path, metavar="FILE|DIR", help="what the tool exported, or marked articles")
+    parser.add_argument(
+        "--format",
+        choices=("inline", *_FORMATS),
+        default="inline",
+        help="what is read (default: inline; docs/formats.md)",
+    )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the records")
-    _add_seeds(parser)
+    _add_texts(parser)
+    _add_units(parser)
+
+
+def _add_export(commands: _Commands[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "export",
+        "rasid.annotations:run_export",
+        "write records in the format of another tool",
+        "rasid annotations export annotations --format brat --output brat",
+    )
+    parser.add_argument("records", type=Path, metavar="RECORDS", help="a .json or .jsonl file, or a folder")
+    parser.add_argument("--format", choices=_FORMATS, required=True, help="what is written (docs/formats.md)")
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the files")
+    _add_texts(parser)
+    _add_units(parser)
 
 
 def _add_render(commands: _Commands[_Parser]) -> None:
@@ -408,6 +483,7 @@ def make_parser() -> argparse.ArgumentParser:
         _add_pretrain,
         _add_infer,
         _add_evaluate,
+        _add_compare,
         _add_robustness,
         _add_annotations,
         _add_render,

@@ -17,8 +17,9 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from rasid.labels import STANCES, StanceLabel
-from rasid.metrics import Row, Score, ratio
+from rasid.metrics import Score, ratio, sides_score
 from rasid.records import Entity, Record, Stance
+from rasid.uncertainty import Row
 
 Mention = tuple[int, int]
 Mentions = frozenset[Mention]
@@ -127,8 +128,7 @@ def add_rows(rows: Iterable[Row], width: int) -> Row:
 
 def cluster_score(row: Row) -> Score:
     """Precision, recall and F1 from a row (or sum of rows) of `b3_row`, `ceaf_row` or `muc_row`."""
-    precision, recall = ratio(row[0], row[1]), ratio(row[2], row[3])
-    return Score(precision, recall, ratio(2 * precision * recall, precision + recall), int(row[3]))
+    return sides_score(row)
 
 
 def cluster_f1(row: Row) -> float:

@@ -11,42 +11,23 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
 from rasid.annotations import Annotated, load_annotations
-from rasid.clustermetrics import (
-    ClusterScores,
-    StancePair,
-    b3_row,
-    ceaf_row,
-    cluster_f1,
-    cluster_rows,
-    cluster_scores,
-    confusion,
-    muc_row,
-    stance_accuracy,
-    stance_f1,
-    stance_pairs,
-)
+from rasid.clustermetrics import ClusterScores, StancePair, cluster_scores, stance_pairs
+from rasid.counts import GROUP, Counts, count, entity_figure, write_counts
 from rasid.errors import DataError
 from rasid.labelmetrics import HEADER, LabelScores, label_rows, record_label_scores
 from rasid.labels import WOJOOD
-from rasid.metrics import (
-    Estimate,
-    Score,
-    SpanScores,
-    View,
-    article_units,
-    bootstrap,
-    span_estimate,
-    span_scores,
-)
+from rasid.matching import Group, Scheme, SchemeCounts, by_seen, scheme_counts, scheme_row
+from rasid.metrics import Score, SpanScores, View, article_units, sides_score, span_scores
 from rasid.mistakes import mistakes, write_mistakes
 from rasid.records import ModelInfo, Record, faults, read_records, write_exact
 from rasid.reliability import RELIABILITY_HEADER, Reliability, draw, reliability, reliability_rows
 from rasid.slices import record_slices, write_slices
+from rasid.spread import spread
 from rasid.tables import table
 from rasid.thresholds import (
     THRESHOLD_HEADER,
@@ -57,17 +38,37 @@ from rasid.thresholds import (
     threshold_rows,
     what_thresholds_buy,
 )
+from rasid.uncertainty import FEW_ARTICLES, Estimate
 
-FEW_ARTICLES = 10  # below this an interval over articles says little
+WIDE = 0.1  # an interval of F1 wider than ten points cannot tell a good model from a middling one
 _SHOWN = 10  # docs named in an error line
+_CLUSTERS = {"b3": "clusters, B3", "ceaf": "clusters, CEAF-e", "muc": "clusters, MUC"}
+
+
+@dataclass(frozen=True, slots=True)
+class SchemeScores:
+    """Scores under one SemEval-2013 scheme, the interval of the F1, and the five categories behind them."""
+
+    score: Score
+    f1: Estimate
+    counts: SchemeCounts
+
+
+@dataclass(frozen=True, slots=True)
+class GroupScores:
+    """Strict scores of the entities of one type, depth, length or kind of surface, with the interval of the F1."""
+
+    score: Score
+    f1: Estimate
 
 
 @dataclass(frozen=True, slots=True)
 class EntityScores:
-    """Strict scores of one view, with the interval of the micro F1."""
+    """Strict scores of one view with the interval of the micro F1, and the scores of all four schemes."""
 
     scores: SpanScores
     f1: Estimate
+    schemes: dict[Scheme, SchemeScores]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ class Evaluation:
     articles: int
     models: tuple[ModelInfo, ...]
     entities: dict[View, EntityScores]
+    groups: dict[str, GroupScores]  # of the nested view: types, depths, lengths, and seen and unseen where known
     clusters: CoreferenceScores
     stances: dict[str, StanceScores]
     labels: dict[str, LabelScores]
@@ -106,9 +108,11 @@ class Evaluation:
     thresholds: tuple[Bought, ...]  # empty where no entity has a score
     least: float  # entities below it were left out of all but `thresholds`
     warnings: tuple[str, ...]
+    counts: Counts  # what the figures are made of; written to a file of its own
 
     def to_json(self) -> str:
-        tree = asdict(self) | {"models": [model.model_dump() for model in self.models]}
+        tree = asdict(replace(self, counts=Counts((), {}))) | {"models": [model.model_dump() for model in self.models]}
+        del tree["counts"]
         return json.dumps(tree, ensure_ascii=False, indent=2)
 
     def render(self) -> str:
@@ -118,7 +122,9 @@ class Evaluation:
         lines += [f"Entities that score below {self.least:g} are left out."] if self.least else []
         lines += [f"Warning: {warning}" for warning in self.warnings]
         header = ["entities, strict", "precision", "recall", "F1", "low", "high", "gold"]
-        lines += ["", table(header, list(_entity_rows(self.entities)))]
+        lines += ["", table(header, list(_entity_rows(self.entities, self.groups)))]
+        header = ["scheme", "F1", "low", "high", "correct", "incorrect", "partial", "missed", "spurious"]
+        lines += ["", table(header, list(_scheme_rows(self.entities)))]
         header = ["clusters", "precision", "recall", "F1", "low", "high", "gold"]
         lines += ["", table(header, list(_cluster_rows(self.clusters)))]
         header = [
@@ -141,52 +147,65 @@ class Evaluation:
         return "\n".join(lines)
 
 
-def evaluate(gold: Sequence[Annotated], predicted: Sequence[Record], seed: int = 0, least: float = 0.0) -> Evaluation:
+def evaluate(
+    gold: Sequence[Annotated], predicted: Sequence[Record], seed: int = 0, least: float = 0.0, seen: Group | None = None
+) -> Evaluation:
     """Scores predictions against gold; `predicted` holds the same articles in the same order (ValueError).
 
-    Entities that score below `least` are left out, with what depends on them.
+    Entities that score below `least` are left out, with what depends on them. `seen`, from `matching.by_seen`, says
+    whose surface stood in the training data.
     """
     records = [article.record for article in gold]
     scored = any(entity.score is not None for record in predicted for entity in record.entities)
     thresholds = what_thresholds_buy(records, predicted, (*THRESHOLDS, least)) if scored else ()
     predicted = [at_least(record, least) for record in predicted]
-    entities: dict[View, EntityScores] = {}
-    for view in get_args(View):
-        units = article_units(records, predicted, view)
-        entities[view] = EntityScores(span_scores(units), span_estimate(units, seed=seed))
-    rows = {"b3": b3_row, "ceaf": ceaf_row, "muc": muc_row}
-    intervals = {
-        name: bootstrap(cluster_rows(records, predicted, row), cluster_f1, seed=seed) for name, row in rows.items()
-    }
+    counts = count(records, predicted, seen)
+    estimates = {name: figure.estimate(seed) for name, figure in counts.figures.items()}
     pairs = [stance_pairs(one, other) for one, other in zip(records, predicted, strict=True)]
     models = {record.model.model_dump_json(): record.model for record in predicted if record.model}
     return Evaluation(
         articles=len(gold),
         models=tuple(models.values()),
-        entities=entities,
-        clusters=CoreferenceScores(cluster_scores(records, predicted), intervals),
-        stances={
-            "passage": _stance_scores([[p for p in found if p.scope != "article"] for found in pairs], seed),
-            "article": _stance_scores([[p for p in found if p.scope == "article"] for found in pairs], seed),
+        entities={view: _entity_scores(records, predicted, view, counts, estimates) for view in get_args(View)},
+        groups={
+            name.removeprefix(GROUP): GroupScores(sides_score(figure.total), estimates[name])
+            for name, figure in counts.figures.items()
+            if name.startswith(GROUP)
         },
+        clusters=CoreferenceScores(
+            cluster_scores(records, predicted), {name: estimates[figure] for name, figure in _CLUSTERS.items()}
+        ),
+        stances={kind: _stance_scores(kind, pairs, estimates) for kind in ("passage", "article")},
         labels=record_label_scores(records, predicted, seed),
         scores=_reliabilities(records, predicted, pairs, seed),
         thresholds=thresholds,
         least=least,
-        warnings=tuple(_warnings(records, predicted)),
+        warnings=tuple(_warnings(records, predicted, estimates[entity_figure("nested", "strict")])),
+        counts=counts,
     )
 
 
-def _stance_scores(pairs: Sequence[Sequence[StancePair]], seed: int) -> StanceScores:
-    judged = [[pair for pair in found if pair.gold is not None] for found in pairs]
-    rows = [confusion(found) for found in judged]
-    support = sum(map(len, judged))
+def _entity_scores(
+    gold: Sequence[Record], predicted: Sequence[Record], view: View, counts: Counts, estimates: dict[str, Estimate]
+) -> EntityScores:
+    schemes: dict[Scheme, SchemeScores] = {}
+    for scheme in get_args(Scheme):
+        name = entity_figure(view, scheme)
+        total = counts.figures[name].total
+        score = sides_score(scheme_row(total, scheme))
+        schemes[scheme] = SchemeScores(score, estimates[name], scheme_counts(total, scheme))
+    return EntityScores(span_scores(article_units(gold, predicted, view)), schemes["strict"].f1, schemes)
+
+
+def _stance_scores(kind: str, pairs: Sequence[Sequence[StancePair]], estimates: dict[str, Estimate]) -> StanceScores:
+    asked = [pair for found in pairs for pair in found if (pair.scope == "article") == (kind == "article")]
+    judged = [pair for pair in asked if pair.gold is not None]
     return StanceScores(
-        macro_f1=bootstrap(rows, stance_f1, seed=seed),
-        accuracy=bootstrap(rows, stance_accuracy, seed=seed),
-        support=support,
-        missed=sum(pair.predicted is None for found in judged for pair in found),
-        unjudged=sum(map(len, pairs)) - support,
+        macro_f1=estimates[f"stance per {kind}, macro-F1"],
+        accuracy=estimates[f"stance per {kind}, accuracy"],
+        support=len(judged),
+        missed=sum(pair.predicted is None for pair in judged),
+        unjudged=len(asked) - len(judged),
     )
 
 
@@ -222,9 +241,14 @@ def _reliabilities(
     return {kind: reliability(own.scores, own.right, own.articles, seed) for kind, own in answers.items() if own.scores}
 
 
-def _warnings(gold: Sequence[Record], predicted: Sequence[Record]) -> Iterator[str]:
+def _warnings(gold: Sequence[Record], predicted: Sequence[Record], f1: Estimate) -> Iterator[str]:
     if len(gold) < FEW_ARTICLES:
         yield f"only {len(gold)} articles: intervals over fewer than {FEW_ARTICLES} are rough"
+    if f1.high - f1.low > WIDE:
+        yield (
+            f"too small a set to tell much: the interval of the entities' F1 is {100 * (f1.high - f1.low):.0f} points "
+            f"wide; compare runs on it with `rasid compare`, which pairs their articles"
+        )
     known = {entity.type for record in gold for entity in record.entities}
     strange = {entity.type for record in predicted for entity in record.entities} - {*known, *WOJOOD}
     if strange:
@@ -235,18 +259,25 @@ def _numbers(values: Sequence[float]) -> list[str]:
     return [f"{value:.3f}" for value in values]
 
 
-def _score_row(name: str, score: Score, interval: Estimate | None) -> list[str]:
-    ends = _numbers([interval.low, interval.high]) if interval else ["", ""]
+def _score_row(name: str, score: Score, interval: Estimate) -> list[str]:
+    ends = _numbers([interval.low, interval.high])
     return [name, *_numbers([score.precision, score.recall, score.f1]), *ends, str(score.support)]
 
 
-def _entity_rows(entities: dict[View, EntityScores]) -> Iterator[list[str]]:
+def _entity_rows(entities: dict[View, EntityScores], groups: dict[str, GroupScores]) -> Iterator[list[str]]:
     for view, found in entities.items():
         yield _score_row(view, found.scores.micro, found.f1)
     nested = entities["nested"].scores
     yield ["nested, mean of types", "", "", f"{nested.macro:.3f}", "", "", str(nested.micro.support)]
-    for label, score in nested.by_type.items():
-        yield _score_row(label, score, None)
+    for name, group in groups.items():
+        yield _score_row(name, group.score, group.f1)
+
+
+def _scheme_rows(entities: dict[View, EntityScores]) -> Iterator[list[str]]:
+    for view, found in entities.items():
+        for scheme, each in found.schemes.items():
+            numbers = _numbers([each.f1.value, each.f1.low, each.f1.high])
+            yield [f"{view}, {scheme}", *numbers, *(str(number) for number in astuple(each.counts))]
 
 
 def _cluster_rows(clusters: CoreferenceScores) -> Iterator[list[str]]:
@@ -325,6 +356,7 @@ def _make_folder(folder: Path) -> None:
 
 def _write_report(evaluation: Evaluation, folder: Path) -> None:
     write_exact(folder / "report.json", f"{evaluation.to_json()}\n")
+    write_counts(evaluation.counts, folder)
     write_exact(folder / "report.md", f"# Evaluation\n\n{evaluation.render()}\n")
     if evaluation.scores and not draw(evaluation.scores, folder / "reliability.png"):
         print("rasid: no reliability diagram without matplotlib; pip install 'rasid[plots]'", file=sys.stderr)
@@ -352,11 +384,41 @@ def _run_slices(args: argparse.Namespace, gold: Sequence[Annotated], least: floa
         write_slices(tables, Path(args.report))
 
 
+def _only(paths: Path | str | list[Path]) -> Path:
+    return paths[0] if isinstance(paths, list) else Path(paths)
+
+
+def _seen(args: argparse.Namespace) -> Group | None:
+    """Tells seen from unseen surfaces by the records of `args.trained_on`, where given. Raises DataError."""
+    path: Path | None = getattr(args, "trained_on", None)
+    if not path:
+        return None
+    if not path.exists():
+        raise DataError(f"--trained-on {path}: no such file or folder of records")
+    return by_seen(entity.surface for _, record in read_records(path) for entity in record.entities)
+
+
+def _run_spread(args: argparse.Namespace, gold: Sequence[Annotated], least: float, seen: Group | None) -> int:
+    """Prints mean and spread over several predictions of the same articles, and writes them to the report folder."""
+    if args.errors:
+        raise DataError("--errors lists the mistakes of one run: give one --predictions")
+    runs = []
+    for path in args.predictions:
+        predicted = [at_least(record, least) for record in load_predictions(path, gold)]
+        runs.append(count([each.record for each in gold], predicted, seen))
+    found = spread(runs)
+    print(found.render())
+    if args.report:
+        found.write(Path(args.report))
+    return 0
+
+
 def run_evaluate(args: argparse.Namespace) -> int:
     """Scores `args.predictions`, or what `args.model` predicts, against `args.gold` over `args.seeds`.
 
-    Prints the tables; with `args.report` writes report.json, report.md and the reliability diagram there, with
-    `args.errors` the list of mistakes and their page. Raises DataError.
+    Prints the tables; with `args.report` writes report.json, report.md, counts.json and the reliability diagram there,
+    with `args.errors` the list of mistakes and their page. Of several predictions it prints mean and spread, and writes
+    runs.json and runs.md. Raises DataError.
     """
     if bool(args.predictions) == bool(args.model):
         raise DataError("give either predictions (--predictions FILE|DIR) or a model (--model DIR|NAME)")
@@ -364,14 +426,17 @@ def run_evaluate(args: argparse.Namespace) -> int:
         raise DataError("--slices reads the articles anew in other spellings: give a model (--model DIR|NAME)")
     least = check_threshold(args.min_score)
     gold = load_annotations(Path(args.gold), Path(args.seeds))
+    seen = _seen(args)
     if args.report:  # a folder that cannot be made is found out before the model runs
         _make_folder(Path(args.report))
     errors = _errors_file(args.errors) if args.errors else None
     if args.model:
         predicted = _predict(str(args.model), getattr(args, "device", "auto"), gold)
+    elif isinstance(args.predictions, list) and len(args.predictions) > 1:
+        return _run_spread(args, gold, least, seen)
     else:
-        predicted = load_predictions(Path(args.predictions), gold)
-    evaluation = evaluate(gold, predicted, least=least)
+        predicted = load_predictions(_only(args.predictions), gold)
+    evaluation = evaluate(gold, predicted, least=least, seen=seen)
     print(evaluation.render())
     if args.report:
         _write_report(evaluation, Path(args.report))

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from rasid.metrics import Estimate, Row, bootstrap, ratio
+from rasid.metrics import ratio
 from rasid.records import Record
+from rasid.uncertainty import Estimate, Row, bootstrap
 
 HEADER = ("labels", "accuracy", "low", "high", "macro-F1", "low", "high", "gold", "missed")
 

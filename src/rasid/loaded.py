@@ -61,7 +61,7 @@ PRAISE = _words(
     "تفان تفاني إخلاص",
 )
 _NEAR = 4  # words on each side of a mention in which a loaded word is taken to speak of it
-# How a head's classes and loaded words are put together (docs/decisions/0014-stance-designs.md): the head counts
+# How a head's classes and loaded words are put together (docs/decisions/0009-stance-designs.md): the head counts
 # little, because a few dozen examples leave it sure of what it does not know.
 _TRUST = 0.25  # power of the head's probabilities
 _WORD = 4.0  # log-odds of a side for a loaded word near a mention

@@ -1,26 +1,22 @@
-"""Scores of entities (strict spans, seen and unseen surfaces, CoNLL tags), and the bootstrap.
+"""Scores of entities: strict spans, seen and unseen surfaces, CoNLL tags.
 
-Every score here is a function of counts that add up over articles, so one bootstrap serves them all: it
-resamples rows of counts, never texts. Clusters and stances are scored in `clustermetrics`. Where a
+Every score here is a function of counts that add up over articles, so the bootstrap of `uncertainty` serves them all.
+Spans that are nearly right are paired in `matching`, clusters and stances scored in `clustermetrics`. Where a
 denominator is nought the score is 0.0, as in scikit-learn and seqeval with `zero_division=0`.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-
 from rasid.records import Entity, Record
 from rasid.text import Span
+from rasid.uncertainty import Estimate, Row, bootstrap
 
 View = Literal["nested", "outermost"]
-Row = Sequence[float]
-RESAMPLES = 1000
-_CHUNK = 100  # resamples drawn at once: 100 x 10,000 articles of int64 are 8 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +27,6 @@ class Score:
     recall: float
     f1: float
     support: int
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A score with its 95 % bootstrap interval (2.5th and 97.5th percentile of the resamples)."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,24 +74,18 @@ def score(correct: float, predicted: float, gold: float) -> Score:
     return Score(ratio(correct, predicted), ratio(correct, gold), f1, int(gold))
 
 
-def bootstrap(
-    rows: Sequence[Row], measure: Callable[[Row], float], resamples: int = RESAMPLES, seed: int = 0
-) -> Estimate:
-    """95 % percentile interval of `measure(sum of rows)` over draws of rows with replacement.
+def sides_score(row: Row) -> Score:
+    """The score of [credit of the predicted items, their number, credit of the gold items, their number].
 
-    `rows` is [units, k]: one row of additive counts per article or passage. The same seed, the same interval.
+    The two credits differ where the two sides are counted by something of their own, such as clusters.
     """
-    if not rows:
-        return Estimate(0.0, 0.0, 0.0)
-    counts = np.asarray(rows, dtype=np.float64)
-    generator = np.random.default_rng(seed)
-    chances = np.full(len(counts), 1 / len(counts))
-    values: list[float] = []
-    for first in range(0, resamples, _CHUNK):
-        draws = generator.multinomial(len(counts), chances, size=min(_CHUNK, resamples - first))
-        values += [measure(total) for total in (draws @ counts).tolist()]
-    low, high = np.percentile(values, [2.5, 97.5])
-    return Estimate(measure(counts.sum(axis=0).tolist()), float(low), float(high))
+    precision, recall = ratio(row[0], row[1]), ratio(row[2], row[3])
+    return Score(precision, recall, ratio(2 * precision * recall, precision + recall), int(row[3]))
+
+
+def sides_f1(row: Row) -> float:
+    """F1 of `sides_score`."""
+    return sides_score(row).f1
 
 
 def outermost(entities: Iterable[Entity]) -> tuple[Entity, ...]:

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rasid.errors import DataError
-from rasid.metrics import Estimate, Row, bootstrap, ratio
+from rasid.metrics import ratio
+from rasid.uncertainty import Estimate, Row, bootstrap
 
 Floats = NDArray[np.floating]
 BINS = 15  # Guo et al. 2017

@@ -14,11 +14,12 @@ from typing import get_args
 
 from rasid.annotations import Annotated
 from rasid.errors import DataError
-from rasid.metrics import Estimate, Row, Unit, View, bootstrap, outermost, span_f1, span_row, split_unit
+from rasid.metrics import Unit, View, outermost, span_f1, span_row, split_unit
 from rasid.perturb import PERTURBATIONS, Changes, Perturbed, perturb
 from rasid.records import Entity, Record
 from rasid.tables import table
 from rasid.text import Span, passages
+from rasid.uncertainty import Estimate, Row, bootstrap
 
 POINTS = 100  # of F1
 FEW_ARTICLES = 10  # below this the bootstrap draws passages

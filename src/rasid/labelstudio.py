@@ -1,0 +1,193 @@
+"""Label Studio's JSON: a list of tasks, each a text with annotations that people made or predictions of a model.
+
+A region's `start` and `end` count code points (UTF-16 units in old versions) and its `text` repeats what is there, by
+which the unit is settled. Clusters are chains of relations; the rest of a record stands in the task's data, which the
+tool keeps and does not show. Format: labelstud.io/guide/task_format.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rasid.errors import DataError
+from rasid.exchange import (
+    COREF,
+    Article,
+    Drawn,
+    Extras,
+    Mention,
+    Written,
+    extras_of,
+    fresh_ids,
+    linked,
+    parse_json,
+    validated,
+)
+from rasid.records import Entity, read_exact
+from rasid.units import CODE_POINTS, Quoted, settle
+
+FROM, TO = "label", "text"  # the names of the Labels and the Text tag in the labelling configuration
+_KEY = "rasid"
+_FILE = "tasks.json"
+
+
+def _region(entity: Entity) -> dict[str, Any]:
+    value = {"start": entity.start, "end": entity.end, "text": entity.surface, "labels": [entity.type]}
+    region = {"id": entity.id, "from_name": FROM, "to_name": TO, "type": "labels", "value": value}
+    return region if entity.score is None else {**region, "score": entity.score}
+
+
+def task_of(article: Article) -> dict[str, Any]:
+    """One task: a prediction where the record names its model, else an annotation."""
+    record = article.record
+    result = [_region(entity) for entity in record.entities]
+    for group in linked(record):
+        result += [
+            {"type": "relation", "from_id": one, "to_id": other, "direction": "right", "labels": [COREF]}
+            for one, other in pairwise(group)
+        ]
+    data = {"text": article.text, "doc": record.doc, _KEY: extras_of(record).tree()}
+    if record.model is None:
+        return {"data": data, "annotations": [{"result": result}], "predictions": []}
+    version = f"{record.model.name} {record.model.revision[:12]}"
+    return {"data": data, "annotations": [], "predictions": [{"model_version": version, "result": result}]}
+
+
+def export_labelstudio(articles: list[Article]) -> Written:
+    """`tasks.json`, which holds everything that a record does."""
+    tasks = [task_of(article) for article in articles]
+    return Written({_FILE: json.dumps(tasks, ensure_ascii=False, indent=1) + "\n"}, Counter())
+
+
+class _Loose(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _Value(_Loose):
+    start: int = Field(ge=0)
+    end: int = Field(ge=0)
+    text: str
+    labels: tuple[str, ...] = Field(min_length=1)
+
+
+class _Region(_Loose):
+    id: str
+    value: _Value
+    score: float | None = None
+
+
+class _Relation(_Loose):
+    from_id: str
+    to_id: str
+    labels: tuple[str, ...] | None = None
+
+
+class _Work(_Loose):
+    result: tuple[dict[str, Any], ...]
+    was_cancelled: bool = False
+    ground_truth: bool = False
+
+
+class _Task(_Loose):
+    id: int | str | None = None
+    data: dict[str, Any]
+    annotations: tuple[_Work, ...] = ()
+    predictions: tuple[_Work, ...] = ()
+
+
+def _chosen(task: _Task, where: str) -> tuple[_Work, str]:
+    """What is to be read and its name: the one annotation, or that marked as ground truth, else the one prediction."""
+    done = [one for one in task.annotations if not one.was_cancelled]
+    if len(done) > 1:
+        done = [one for one in done if one.ground_truth]
+        if len(done) != 1:
+            raise DataError(f"{where}: several annotations; leave one, or mark one of them as ground truth")
+    if done:
+        return done[0], "annotations"
+    if len(task.predictions) != 1:
+        raise DataError(f"{where}: no annotation and {len(task.predictions)} predictions; one of them is needed")
+    return task.predictions[0], "predictions"
+
+
+def _regions(result: tuple[dict[str, Any], ...], where: str) -> list[_Region]:
+    found = []
+    for number, item in enumerate(result, 1):
+        if item.get("type") == "labels":
+            found.append(validated(_Region, item, f"{where}, result {number}"))
+    return found
+
+
+def _mentions(text: str, regions: list[_Region], where: str) -> tuple[str, tuple[Mention, ...]]:
+    """The unit of the regions, and a mention for every label of every region."""
+    quoted = [Quoted(r.value.start, r.value.end, r.value.text, f"{where}, region {r.id}") for r in regions]
+    settled = settle(text, quoted)
+    names = fresh_ids((region.id for region in regions), "T")
+    found = []
+    for region, span, one in zip(regions, settled.spans, quoted, strict=True):
+        for number, label in enumerate(region.value.labels):
+            name = next(names) if number else region.id
+            found.append(Mention(name, label, span.start, span.end, one.where, region.score))
+    return settled.unit, tuple(found)
+
+
+def _links(
+    result: tuple[dict[str, Any], ...], known: set[str], where: str, left: Counter[str]
+) -> list[tuple[str, str]]:
+    """Coreference relations; all else that is no region is counted in `left`."""
+    links = []
+    for number, item in enumerate(result, 1):
+        kind = item.get("type")
+        if kind == "labels":
+            continue
+        if kind != "relation":
+            left[f"results of type {kind}"] += 1
+            continue
+        relation = validated(_Relation, item, f"{where}, result {number}")
+        if relation.labels and not any(label.lower().startswith(COREF.lower()) for label in relation.labels):
+            left["relations other than Coref"] += 1
+            continue
+        for end in (relation.from_id, relation.to_id):
+            if end not in known:
+                raise DataError(f"{where}, result {number}: relation to {end!r}, which is no region of this task")
+        links.append((relation.from_id, relation.to_id))
+    return links
+
+
+def _read_task(tree: object, where: str, number: int) -> Drawn:
+    task = validated(_Task, tree, where)
+    text = task.data.get("text")
+    if not isinstance(text, str):
+        raise DataError(
+            f"{where}: data.text: expected the article's text; data has {', '.join(task.data) or 'nothing'}"
+        )
+    doc = str(task.data.get("doc") or f"task-{task.id if task.id is not None else number}")
+    where = f"{where} ({doc})"
+    work, kind = _chosen(task, where)
+    unit, mentions = _mentions(text, _regions(work.result, where), where)
+    left: Counter[str] = Counter()
+    links = _links(work.result, {one.id for one in mentions}, where, left)
+    extras = validated(Extras, task.data[_KEY], f"{where}: data.{_KEY}") if _KEY in task.data else Extras()
+    if kind == "annotations" and extras.model is not None:  # people have been over it: no longer the model's
+        extras = extras.model_copy(update={"model": None, "entities": {}})
+    notes = () if unit == CODE_POINTS else (f"{where}: offsets count {unit} and were read so",)
+    return Drawn(doc, text, mentions, where, tuple(links), extras, left, notes)
+
+
+def read_labelstudio(source: Path) -> Iterator[Drawn]:
+    """Every task of an exported .json file, or of all in a folder. Raises DataError with file and task."""
+    files = sorted(source.glob("*.json")) if source.is_dir() else [source]
+    if not files:
+        raise DataError(f"{source}: no .json files in this folder; Label Studio exports one (its format JSON)")
+    for path in files:
+        tasks = parse_json(read_exact(path), str(path))
+        if not isinstance(tasks, list):
+            raise DataError(f"{path}: expected a list of tasks, as Label Studio exports in its format JSON")
+        for number, tree in enumerate(tasks, 1):
+            yield _read_task(tree, f"{path}: task {number}", number)
