@@ -93,7 +93,7 @@ def imported(
         yaml = sheet(SHEETS[doc]) if doc == "one" else SHEETS[doc]
         (source / f"{doc}.yaml").write_text(yaml, encoding="utf-8")
     output = tmp_path / name
-    assert run_import(argparse.Namespace(inline=source, seeds=seeds, output=output)) == 0
+    assert run_import(argparse.Namespace(source=source, seeds=seeds, output=output, format="inline", units=None)) == 0
     return output
 
 
@@ -121,7 +121,7 @@ def test_import_writes_nothing_when_one_article_is_at_fault(tmp_path: Path, seed
     with pytest.raises(DataError, match=r"one\.inline\.txt:2: text differs"):
         imported(tmp_path, seeds, "bad", lambda inline: inline.replace("يتراجع", "تراجع"))
     assert not (tmp_path / "bad").exists()
-    empty = argparse.Namespace(inline=tmp_path, seeds=seeds, output=tmp_path / "out")
+    empty = argparse.Namespace(source=tmp_path, seeds=seeds, output=tmp_path / "out", format="inline", units=None)
     with pytest.raises(DataError, match=r"no \*\.inline\.txt files"):
         run_import(empty)
 

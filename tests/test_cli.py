@@ -123,7 +123,7 @@ HANDED_OVER: dict[str, tuple[str, dict[str, Any]]] = {
         "rasid.evaluate:run_evaluate",
         {
             "model": None,
-            "predictions": Path("out.jsonl"),
+            "predictions": [Path("out.jsonl")],
             "gold": Path("gold"),
             "seeds": Path("texts"),
             "report": Path("report"),
@@ -149,7 +149,25 @@ HANDED_OVER: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "annotations import marked --output gold": (
         "rasid.annotations:run_import",
-        {"inline": Path("marked"), "output": Path("gold"), "seeds": Path("seeds")},
+        {"source": Path("marked"), "output": Path("gold"), "seeds": Path("seeds"), "format": "inline", "units": None},
+    ),
+    "annotations import all.jsonl --format doccano --units graphemes --output gold --texts raw": (
+        "rasid.annotations:run_import",
+        {"source": Path("all.jsonl"), "seeds": Path("raw"), "format": "doccano", "units": "graphemes"},
+    ),
+    "annotations export gold --format brat --output out --texts raw": (
+        "rasid.annotations:run_export",
+        {"records": Path("gold"), "seeds": Path("raw"), "format": "brat", "output": Path("out"), "units": None},
+    ),
+    "compare report-a report-b --output folder": (
+        "rasid.compare:run_compare",
+        {
+            "base": Path("report-a"),
+            "new": Path("report-b"),
+            "gold": None,
+            "min_score": 0.0,
+            "output": Path("folder"),
+        },
     ),
     "render out.jsonl --output page.html": (
         "rasid.render:run_render",

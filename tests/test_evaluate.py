@@ -14,6 +14,7 @@ import pytest
 from rasid.annotations import load_annotations
 from rasid.errors import ConfigError, DataError
 from rasid.evaluate import evaluate, load_predictions, run_evaluate
+from rasid.matching import SchemeCounts, by_seen
 from rasid.records import Cluster, Entity, ModelInfo, Record, Stance, sha256_of
 from rasid.text import passages
 
@@ -121,7 +122,7 @@ def write(folder: Path, records: list[Record]) -> None:
 
 def arguments(folder: Path, **departures: Any) -> argparse.Namespace:
     fields = {
-        "predictions": folder / "predictions",
+        "predictions": [folder / "predictions"],
         "model": None,
         "gold": folder / "gold",
         "seeds": folder / "seeds",
@@ -164,9 +165,9 @@ def test_gold_against_itself_is_perfect(folders: Path) -> None:
     assert {each.macro_f1.value for each in found.stances.values()} == {1.0}
 
 
-def test_the_small_set_warning_goes_away_at_ten_articles(folders: Path) -> None:
+def test_the_small_set_warning_goes_away_at_twenty_articles(folders: Path) -> None:
     gold = load_annotations(folders / "gold", folders / "seeds")
-    many = [gold[0]] * 10
+    many = [gold[0]] * 20
     assert evaluate(many, [each.record for each in many]).warnings == ()
     assert len(evaluate(many[1:], [each.record for each in many[1:]]).warnings) == 1
 
@@ -189,6 +190,59 @@ def test_report_is_written_and_printed(folders: Path, capsys: pytest.CaptureFixt
     for name in ("nested", "outermost", "ORG", "B3", "CEAF-e", "MUC", "per passage", "per article"):
         assert f"| {name} " in out
     assert "Warning: only 2 articles" in out
+
+
+def test_the_four_schemes_and_the_groups_are_reported(folders: Path) -> None:
+    gold = load_annotations(folders / "gold", folders / "seeds")
+    longer = mention(TEXTS["two"], "تركيا تراقب", "GPE", "C5")  # one word too many
+    found = evaluate(gold, [predicted_records()[0], record("two", [longer])], seen=by_seen(["داعش"]))
+    schemes = found.entities["nested"].schemes
+    assert {name: each.score.f1 for name, each in schemes.items()} == pytest.approx(
+        {"strict": 2 * 3 / 9, "boundary": 2 * 3 / 9, "partial": 2 * 3.5 / 9, "type": 2 * 4 / 9}
+    )
+    assert schemes["partial"].counts == SchemeCounts(3, 0, 1, 1, 0)
+    assert found.groups["depth 1"].score.recall == 0.0  # سوريا inside a longer name
+    assert (found.groups["seen"].score.f1, found.groups["seen"].score.support) == (1.0, 2)
+    assert (found.groups["unseen"].score.precision, found.groups["unseen"].score.support) == (1 / 2, 3)
+    assert found.groups["2 words"].score.support == 0
+    tree = json.loads(found.to_json())
+    assert tree["groups"]["GPE"]["f1"]["value"] == found.groups["GPE"].f1.value
+    assert "counts" not in tree
+    assert "| nested, partial " in found.render()
+
+
+def test_a_wide_interval_is_called_too_small_to_tell(folders: Path) -> None:
+    gold = load_annotations(folders / "gold", folders / "seeds")
+    many = [*gold] * 15
+    predicted = [(predicted_records() if n % 4 else [record("one", []), record("two", [])])[n % 2] for n in range(30)]
+    warnings = evaluate(many, predicted).warnings
+    assert any("too small a set" in warning and "points wide" in warning for warning in warnings)
+
+
+def test_several_predictions_are_told_as_mean_and_spread(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folders / "other").mkdir()
+    write(folders / "other", gold_records())
+    both = [folders / "predictions", folders / "other"]
+    assert run_evaluate(arguments(folders, predictions=both, report=folders / "report")) == 0
+    tree = json.loads((folders / "report/runs.json").read_text(encoding="utf-8"))
+    f1 = tree["figures"]["entities, nested, strict"]
+    assert f1["by_run"] == pytest.approx([0.8, 1.0])
+    assert (f1["mean"], f1["spread"]) == pytest.approx((0.9, 0.1 * 2**0.5))
+    assert "| entities, nested, strict " in capsys.readouterr().out
+    with pytest.raises(DataError, match="one --predictions"):
+        run_evaluate(arguments(folders, predictions=both, errors=folders / "errors.jsonl"))
+    assert run_evaluate(arguments(folders, predictions=both[:1])) == 0
+
+
+def test_training_records_split_seen_from_unseen(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folders / "training").mkdir()
+    write(folders / "training", gold_records()[1:])
+    assert run_evaluate(arguments(folders, trained_on=folders / "training")) == 0
+    out = capsys.readouterr().out
+    assert "| seen " in out
+    assert "| unseen " in out
+    with pytest.raises(DataError, match="no such file or folder"):
+        run_evaluate(arguments(folders, trained_on=folders / "nowhere"))
 
 
 def scored_records() -> list[Record]:
@@ -259,7 +313,7 @@ def test_lines_and_folder_give_the_same(folders: Path, capsys: pytest.CaptureFix
     expected = capsys.readouterr().out
     lines = folders / "out.jsonl"
     lines.write_text("\n".join(each.to_json() for each in reversed(predicted_records())), encoding="utf-8")
-    run_evaluate(arguments(folders, predictions=lines))
+    run_evaluate(arguments(folders, predictions=[lines]))
     assert capsys.readouterr().out == expected
 
 

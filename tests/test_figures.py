@@ -8,6 +8,7 @@ from statistics import mean, stdev
 
 import pytest
 
+from rasid.matching import surface_key
 from rasid.metrics import conll_scores
 from rasid.text import Span
 from rasid.train.config import Blocks, Source
@@ -18,7 +19,6 @@ from rasid.train.figures import (
     label_figures,
     mean_figure,
     settled,
-    surface_key,
     text_figures,
     units_of,
 )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
-import random
 from collections.abc import Iterable, Sequence
 
 import pytest
@@ -38,7 +36,6 @@ from rasid.labels import STANCES
 from rasid.metrics import (
     Unit,
     article_units,
-    bootstrap,
     conll_scores,
     iob2,
     outermost,
@@ -155,27 +152,6 @@ def test_split_by_passage_loses_no_entity(pairs: list[tuple[tuple[Entity, ...], 
     assert all(1 <= each.start < 3 for each in parts[0].predicted)
     assert all(4 <= each.start < 8 for each in parts[1].predicted)
     assert all(each.start in (0, 3) or each.start >= 8 for each in parts[2].predicted)
-
-
-def test_bootstrap_is_seeded_and_brackets_the_value() -> None:
-    generator = random.Random(5)
-    rows = [(4 * generator.random(), 4, 4) for _ in range(40)]
-    found = bootstrap(rows, span_f1, seed=3)
-    assert found == bootstrap(rows, span_f1, seed=3)
-    assert found.low != bootstrap(rows, span_f1, seed=4).low
-    assert found.value == pytest.approx(sum(row[0] for row in rows) / 160)
-    assert found.low < found.value < found.high
-    assert bootstrap([(2, 4, 4)] * 7, span_f1).low == bootstrap([(2, 4, 4)] * 7, span_f1).high == 0.5
-
-
-def test_bootstrap_interval_is_that_of_the_normal_approximation() -> None:
-    """For a mean of many units the percentile interval must come close to mean +- 1.96 standard errors."""
-    generator = random.Random(1)
-    rows = [(float(generator.random() < 0.3), 1.0) for _ in range(400)]
-    found = bootstrap(rows, lambda row: row[0] / row[1])
-    error = 1.96 * math.sqrt(found.value * (1 - found.value) / 400)
-    assert found.low == pytest.approx(found.value - error, abs=0.01)
-    assert found.high == pytest.approx(found.value + error, abs=0.01)
 
 
 def test_estimate_passes_its_seed_on_and_has_no_units_at_nought() -> None:

@@ -11,7 +11,7 @@ import yaml
 
 from .conftest import SENTENCES  # type: ignore[import-not-found]
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "pretraining_experiments.py"
+SCRIPT = Path(__file__).parents[1] / "scripts/pretraining_experiments.py"
 
 
 def material(folder: Path) -> list[str]:

@@ -13,9 +13,9 @@ from statistics import fmean
 
 import torch
 
+from rasid.matching import surface_key
 from rasid.metrics import ratio, span_f1
 from rasid.model import Head, Loaded, load_model
-from rasid.normalizer import normalise
 from rasid.text import Span
 from rasid.uncertainty import Row, over_runs
 
@@ -103,11 +103,6 @@ def units_of(docs: Sequence[str], source: Source) -> Units:
     if source.reader in ("annotations", "annotated-stances"):
         return Units("articles", list(docs))
     return Units("texts" if source.reader == "labelled" else "sentences", [str(i) for i in range(len(docs))])
-
-
-def surface_key(surface: str) -> str:
-    """What makes two surfaces the same: the normalised words."""
-    return " ".join(normalise(surface).split())
 
 
 def settled(gold: GoldText) -> GoldText:

@@ -14,11 +14,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rasid.errors import DataError, nearest
+from rasid.matching import surface_key
 from rasid.tables import table
 
 from .claim import CLAIM, claim
 from .config import RunConfig, Source
-from .figures import ALL, Figure, MeanFigure, exam_units, figures_of, finished_model, mean_figure, surface_key
+from .figures import ALL, Figure, MeanFigure, exam_units, figures_of, finished_model, mean_figure
 from .finetune import Exam, exam, fit, resolve_heads, save
 from .sources import mapped, read_texts
 

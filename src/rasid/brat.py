@@ -19,7 +19,20 @@ from pathlib import Path
 from typing import Any
 
 from rasid.errors import DataError
-from rasid.exchange import COREF, Article, Drawn, Extras, Mention, Written, extras_of, linked, parse_json, validated
+from rasid.exchange import (
+    COREF,
+    Article,
+    Drawn,
+    Extras,
+    Kept,
+    Known,
+    Mention,
+    Written,
+    extras_of,
+    linked,
+    parse_json,
+    validated,
+)
 from rasid.records import Entity, Record, Stance, read_exact
 from rasid.units import CODE_POINTS, Quoted, settle
 
@@ -133,7 +146,9 @@ def _read_span(sheet: _Sheet, line: str, where: str) -> None:
 
 def _read_links(sheet: _Sheet, line: str, where: str) -> None:
     """A `*` line, or an R line whose name is that of coreference; other relations are counted."""
-    kind, *names = line.split("\t", 1)[-1].split()
+    kind, *names = line.partition("\t")[2].split() or [""]
+    if not names:
+        raise DataError(f"{where}: expected `*<TAB>{COREF} T1 T2` or `R1<TAB>TYPE Arg1:T1 Arg2:T2`, got {line[:60]!r}")
     names = [name.split(":", 1)[-1] for name in names]
     if kind.lower().startswith(COREF.lower()) or (line.startswith("*") and kind.lower() == "equiv"):
         sheet.links.append((where, tuple(names)))
@@ -169,26 +184,37 @@ def _read_sheet(path: Path) -> _Sheet:
             sheet.left[_KINDS[line[0]]] += 1
         else:
             raise DataError(f"{where}: no annotation begins {line[0]!r}; known: T, R, *, E, A, M, N and #")
-    for where, names in [*sheet.links, *((where, (anchor,)) for where, anchor, _ in sheet.notes)]:
+    for where, names in sheet.links:
         for name in names:
             if name[:1] == "T" and name not in sheet.types:
                 raise DataError(f"{where}: {name} is not in this file")
+    for where, anchor, _ in sheet.notes:
+        if anchor not in sheet.types:
+            raise DataError(f"{where}: a {_NOTE} note on {anchor!r}, which is no span of this file")
     return sheet
 
 
 def _extras(sheet: _Sheet, ids: dict[str, str]) -> Extras:
-    """The notes, put together again."""
-    entities: dict[str, Any] = {}
-    clusters, stances = [], []
+    """The notes, put together again. Raises DataError with the line of one that is not as Rasid writes it."""
+    entities: dict[str, Kept] = {}
+    clusters: list[Known] = []
+    stances: list[Stance] = []
     for where, anchor, tree in sheet.notes:
-        if "entity" in tree and isinstance(tree["entity"], dict):
-            entities[ids[anchor]] = {k: v for k, v in tree["entity"].items() if k != "id"}
-        elif "cluster" in tree and isinstance(tree["cluster"], dict):
-            clusters.append({**tree["cluster"], "mentions": [ids[n] for n in tree.get("of", [anchor]) if n in ids]})
-        else:
-            stances.append(tree.get("stance"))
-        validated(Extras, {"entities": entities, "clusters": clusters[-1:], "stances": stances[-1:]}, where)
-    return validated(Extras, {"entities": entities, "clusters": clusters, "stances": stances}, str(sheet.path))
+        if "entity" in tree:
+            bare = {key: value for key, value in _object(tree["entity"]).items() if key != "id"}
+            entities[ids[anchor]] = validated(Kept, bare, f"{where}: entity")
+        if "cluster" in tree:
+            of = tree.get("of")
+            names = [ids[name] for name in (of if isinstance(of, list) else [anchor]) if str(name) in ids]
+            clusters.append(validated(Known, {**_object(tree["cluster"]), "mentions": names}, f"{where}: cluster"))
+        if "stance" in tree:
+            stances.append(validated(Stance, tree["stance"], f"{where}: stance"))
+    return Extras(entities=entities, clusters=tuple(clusters), stances=tuple(stances))
+
+
+def _object(tree: object) -> dict[str, Any]:
+    """Itself if a JSON object, else an empty one, whose missing fields are then told."""
+    return tree if isinstance(tree, dict) else {}
 
 
 def _mentions(sheet: _Sheet, text: str, ids: dict[str, str]) -> tuple[str, tuple[Mention, ...]]:
@@ -209,7 +235,7 @@ def _read_article(path: Path) -> Drawn:
     if not beside.is_file():
         raise DataError(f"{path}: its text {beside.name} is not beside it")
     text, sheet = read_exact(beside), _read_sheet(path)
-    own = {anchor: tree["entity"].get("id") for _, anchor, tree in sheet.notes if isinstance(tree.get("entity"), dict)}
+    own = {anchor: _object(tree.get("entity")).get("id") for _, anchor, tree in sheet.notes if "entity" in tree}
     ids = {name: str(own.get(name) or name) for name in sheet.types}
     unit, mentions = _mentions(sheet, text, ids)
     links = [

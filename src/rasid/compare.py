@@ -62,9 +62,16 @@ class Comparison:
             "detectable is the true difference in points that such a set shows in 80 % of cases."
         )
         lines = [head, "", table(HEADER, rows)]
-        if self.warnings:
-            lines += ["", *(f"Warning: {name}: {why}" for name, why in self.warnings.items())]
+        by_reason: dict[str, list[str]] = {}
+        for name, why in self.warnings.items():
+            by_reason.setdefault(why, []).append(name)
+        lines += [""] if by_reason else []
+        lines += [f"Warning: {why} ({_told(names)})" for why, names in by_reason.items()]
         return "\n".join(lines)
+
+
+def _told(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]}, and {len(names) - 1} more"
 
 
 def _p(value: float) -> str:

@@ -21,6 +21,7 @@ from rasid.text import Span, sentences, words
 JOINED = "tokens joined by one space, sentences by a newline"  # stands in the record's meta as `text_rule`
 CONLL, WOJOOD_TAGS = ".conll", ".txt.iob"
 _DOCUMENT = "-DOCSTART-"
+_SPACES = re.compile(" +")
 # What stands between words in a raw text: white space, and the bidi and zero-width controls that words leave out.
 _GAP = re.compile("[\\s\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]*")
 
@@ -169,8 +170,9 @@ def export_wojood(articles: list[Article]) -> Written:
 
 def _sentences(path: Path, nested: bool) -> list[list[TaggedToken]]:
     """The sentences of a file, whichever of tab and space parts its fields. Raises DataError."""
-    lines = ["" if line.startswith(_DOCUMENT) else line for line in read_exact(path).split("\n")]
+    lines = read_exact(path).removeprefix("\ufeff").split("\n")
     separator = "\t" if any("\t" in line for line in lines) else " "
+    lines = ["" if line.startswith(_DOCUMENT) else _SPACES.sub(" ", line.strip(" \r")) for line in lines]
     found = list(tagged_sentences(lines, str(path), separator))
     for token in (token for sentence in found for token in sentence):
         if not token.word:
@@ -192,8 +194,8 @@ def _align(found: list[list[TaggedToken]], text: str, path: Path, doc: str) -> l
     for token in (token for sentence in found for token in sentence):
         gap = _GAP.match(text, position)
         after = gap.end() if gap else position
-        # A token may begin with a control itself, which the gap has swallowed.
-        start = next((at for at in range(after, position - 1, -1) if text.startswith(token.word, at)), None)
+        # Not only at its end: a token may begin with a control itself, which the gap has swallowed.
+        start = next((at for at in range(position, after + 1) if text.startswith(token.word, at)), None)
         if start is None:
             there = text[after : after + max(20, len(token.word))]
             raise DataError(
@@ -218,10 +220,10 @@ def _read(source: Path, texts: Path | None, nested: bool) -> Iterator[Drawn]:
         doc = path.name.removesuffix(suffix) if path.name.endswith(suffix) else path.stem
         found = _sentences(path, nested)
         raw = texts / f"{doc}.txt" if texts else None
-        given = raw is not None and raw.is_file() and raw.resolve() != path.resolve()
-        text = read_exact(raw) if given and raw else _join(found)
-        places = _align(found, text, path, doc)
-        yield _drawn(path, doc, text, found, places, Extras() if given else Extras(meta={"text_rule": JOINED}))
+        text = read_exact(raw) if raw is not None and raw.is_file() else None
+        extras = Extras(meta={"text_rule": JOINED}) if text is None else Extras()
+        text = _join(found) if text is None else text
+        yield _drawn(path, doc, text, found, _align(found, text, path, doc), extras)
 
 
 def _drawn(

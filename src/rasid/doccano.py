@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -153,7 +153,7 @@ def _links(line: _Line, names: dict[int, str], where: str, left: Counter[str]) -
         yield names[relation.from_id], names[relation.to_id]
 
 
-def _read_line(source: str, where: str, unit: str, doc: Callable[[_Line], str]) -> Drawn:
+def _read_line(source: str, where: str, unit: str, doc: str) -> Drawn:
     line = validated(_Line, parse_json(source, where), where)
     text = line.text if line.text is not None else line.data
     if text is None:
@@ -172,7 +172,7 @@ def _read_line(source: str, where: str, unit: str, doc: Callable[[_Line], str]) 
         mentions.append(Mention(names[one.id], one.label, span.start, span.end, at))
     left: Counter[str] = Counter()
     links = tuple(_links(line, names, where, left)) if line.entities is not None else None
-    return Drawn(doc(line), text, tuple(mentions), where, links, extras, left)
+    return Drawn(line.doc or doc, text, tuple(mentions), where, links, extras, left)
 
 
 def read_doccano(source: Path, unit: str = UTF_16) -> Iterator[Drawn]:
@@ -184,4 +184,4 @@ def read_doccano(source: Path, unit: str = UTF_16) -> Iterator[Drawn]:
         for number, line in enumerate(read_exact(path).split("\n"), 1):
             if line.strip():
                 name = f"{path.stem}-{number}"
-                yield _read_line(line, f"{path}:{number}", unit, lambda one, name=name: one.doc or name)  # type: ignore[misc]
+                yield _read_line(line, f"{path}:{number}", unit, name)

@@ -384,10 +384,6 @@ def _run_slices(args: argparse.Namespace, gold: Sequence[Annotated], least: floa
         write_slices(tables, Path(args.report))
 
 
-def _only(paths: Path | str | list[Path]) -> Path:
-    return paths[0] if isinstance(paths, list) else Path(paths)
-
-
 def _seen(args: argparse.Namespace) -> Group | None:
     """Tells seen from unseen surfaces by the records of `args.trained_on`, where given. Raises DataError."""
     path: Path | None = getattr(args, "trained_on", None)
@@ -432,10 +428,10 @@ def run_evaluate(args: argparse.Namespace) -> int:
     errors = _errors_file(args.errors) if args.errors else None
     if args.model:
         predicted = _predict(str(args.model), getattr(args, "device", "auto"), gold)
-    elif isinstance(args.predictions, list) and len(args.predictions) > 1:
+    elif len(args.predictions) > 1:
         return _run_spread(args, gold, least, seen)
     else:
-        predicted = load_predictions(_only(args.predictions), gold)
+        predicted = load_predictions(args.predictions[0], gold)
     evaluation = evaluate(gold, predicted, least=least, seen=seen)
     print(evaluation.render())
     if args.report:

@@ -233,31 +233,32 @@ def _stances(drawn: Drawn, renamed: dict[str, str]) -> tuple[Stance, ...]:
     )
 
 
+def _entity(one: Mention, drawn: Drawn, cluster: str | None) -> Entity:
+    kept = drawn.extras.entities.get(one.id, Kept())
+    return Entity(
+        id=one.id,
+        type=one.type,
+        start=one.start,
+        end=one.end,
+        surface=drawn.text[one.start : one.end],
+        name=kept.name,
+        cluster=cluster,
+        score=kept.score if one.score is None else one.score,
+    )
+
+
 def to_record(drawn: Drawn) -> Record:
     """The record of an article. Raises DataError with file and line for whatever makes it unsound."""
     text, extras = drawn.text, drawn.extras
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise DataError(f"{drawn.where}: {drawn.doc}: the text has half of a surrogate pair, which UTF-8 cannot hold")
     if extras.sha256 not in (None, sha256_of(text)):
         raise DataError(f"{drawn.where}: {drawn.doc}: the text is not the one that was exported (its sha256 differs)")
     gathered = _gather(drawn)
-    entities = []
-    for one in drawn.mentions:
-        kept = extras.entities.get(one.id, Kept())
-        entities.append(
-            Entity(
-                id=one.id,
-                type=one.type,
-                start=one.start,
-                end=one.end,
-                surface=text[one.start : one.end],
-                name=kept.name,
-                cluster=gathered.of_group.get(one.id),
-                score=kept.score if one.score is None else one.score,
-            )
-        )
     record = Record(
         doc=check_name(drawn.doc, drawn.where),
         sha256=sha256_of(text),
-        entities=tuple(entities),
+        entities=tuple(_entity(one, drawn, gathered.of_group.get(one.id)) for one in drawn.mentions),
         clusters=gathered.clusters,
         stances=_stances(drawn, gathered.renamed),
         **{name: getattr(extras, name) for name in ("meta", "labels", "model", "warnings")},

@@ -81,7 +81,10 @@ def left_out(what: str, left: Counter[str]) -> str | None:
 
 def write_format(name: str, articles: list[Article], unit: str | None = None) -> Written:
     """The files of a format, by name. Raises DataError for a record that is unsound or cannot name a file."""
+    counts = Counter(article.record.doc for article in articles)
     for article in articles:
+        if counts[article.record.doc] > 1:
+            raise DataError(f"{article.record.doc}: {counts[article.record.doc]} records have this doc; one is allowed")
         check_name(article.record.doc, article.record.doc)
         check_types(article.record)
         found = faults(article.record, article.text, _types(article.record))

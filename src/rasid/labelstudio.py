@@ -30,7 +30,7 @@ from rasid.exchange import (
     parse_json,
     validated,
 )
-from rasid.records import Entity, read_exact
+from rasid.records import Entity, Score, read_exact
 from rasid.units import CODE_POINTS, Quoted, settle
 
 FROM, TO = "label", "text"  # the names of the Labels and the Text tag in the labelling configuration
@@ -80,7 +80,7 @@ class _Value(_Loose):
 class _Region(_Loose):
     id: str
     value: _Value
-    score: float | None = None
+    score: Score | None = None
 
 
 class _Relation(_Loose):

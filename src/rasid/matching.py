@@ -175,20 +175,20 @@ def by_length(judged: Judged) -> str:
     return "1 word" if words <= 1 else f"{words} words"
 
 
-def folded(surface: str) -> str:
+def surface_key(surface: str) -> str:
     """What makes two surfaces the same: the normalised words."""
     return " ".join(normalise(surface).split())
 
 
 def by_seen(surfaces: Iterable[str]) -> Group:
     """`seen` where an entity's surface is, folded, among those of the training data, else `unseen`."""
-    known = {folded(surface) for surface in surfaces}
+    known = {surface_key(surface) for surface in surfaces}
     answers: dict[str, str] = {}  # a corpus repeats its names, and folding is what takes time here
 
     def group(judged: Judged) -> str:
         surface = judged.entity.surface
         if surface not in answers:
-            answers[surface] = "seen" if folded(surface) in known else "unseen"
+            answers[surface] = "seen" if surface_key(surface) in known else "unseen"
         return answers[surface]
 
     return group

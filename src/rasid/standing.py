@@ -3,7 +3,10 @@ and types."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import takewhile
+from operator import attrgetter
 from typing import Protocol
 
 from rasid.text import Span
@@ -34,12 +37,13 @@ def standing(mentions: Sequence[Placed]) -> list[bool]:
     return flags
 
 
-def inside(passage: Span, mentions: Iterable[Placed]) -> tuple[Span, ...]:
-    """The places of mentions within a passage, counted from its start; of those that overlap the first."""
+def inside(passage: Span, mentions: Sequence[Placed]) -> tuple[Span, ...]:
+    """The places of mentions (in text order) within a passage, counted from its start; of those that overlap the
+    first."""
     found: list[Span] = []
-    for mention in mentions:
+    first = bisect_left(mentions, passage.start, key=attrgetter("start"))  # an article may have thousands
+    for mention in takewhile(lambda m: m.start < passage.end, (mentions[n] for n in range(first, len(mentions)))):
         place = Span(mention.start - passage.start, mention.end - passage.start)
-        whole = passage.start <= mention.start and mention.end <= passage.end
-        if whole and not (found and found[-1].overlaps(place)):
+        if mention.end <= passage.end and not (found and found[-1].overlaps(place)):
             found.append(place)
     return tuple(found)

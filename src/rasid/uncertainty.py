@@ -151,10 +151,8 @@ def too_small(found: Difference) -> str | None:
     if found.changed < FEWEST:
         return f"only {found.changed} of {found.articles} articles differ: no p-value below {LEVEL} can come of them"
     if found.detectable > MATTERS:
-        return (
-            f"{found.articles} articles are too few to tell: "
-            f"a true difference below {100 * found.detectable:.1f} points is often missed"
-        )
+        points = 100 * MATTERS
+        return f"{found.articles} articles are too few to tell: a true difference of {points:g} points is often missed"
     return None
 
 
