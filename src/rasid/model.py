@@ -357,7 +357,7 @@ def new_model(
 
 
 def _dropout_keys(config: PreTrainedConfig) -> list[str]:
-    """Names under which an encoder's config keeps its dropout rates; `classifier_dropout` is of a head we do not use."""
+    """Names of the dropout rates in an encoder's config; `classifier_dropout` is of a head that we do not use."""
     keys = (key for key in config.to_dict() if "dropout" in key and not key.startswith("classifier"))
     return [key for key in keys if isinstance(getattr(config, key), float | int)]
 
