@@ -38,9 +38,10 @@ def test_a_card_names_its_weights_and_its_sources(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_shipped_model_has_both_heads(name: str) -> None:
+def test_a_shipped_model_has_its_heads(name: str) -> None:
     loaded = load_model(name)
-    assert set(loaded.model.heads) == {"entities", "stance"}
+    assert set(loaded.model.heads) == {"entities", "stance", *(["topic"] if name == "news" else [])}
+    assert {"entities", "stance"} <= set(loaded.model.config.calibration)
     assert len(loaded.model.config.named_heads["entities"].labels) == 21
 
 
@@ -58,3 +59,4 @@ def test_the_seeds_are_read_with_no_argument_but_the_input(tmp_path: Path) -> No
         assert {entity.type for entity in record.entities} >= {"GPE", "ORG", "PERS", "DATE"}
         assert record.clusters
         assert record.stances
+        assert record.labels["topic"].label == "Politics"
