@@ -18,8 +18,9 @@ import torch
 from numpy.typing import NDArray
 
 from rasid.calibration import NOTHING, Calibration
-from rasid.decode import WordSpan, spans
+from rasid.decode import WordSpan
 from rasid.errors import ConfigError, ModelError, nearest
+from rasid.evidence import article_spans
 from rasid.labels import STANCES, Inventory
 from rasid.model import BIO, Head, Loaded, load_model
 from rasid.scoring import Pair, pair_probs, word_log_probs
@@ -102,11 +103,12 @@ class Engine:
             return [np.empty((len(words), 0, BIO), dtype=np.float32) for words in texts]
         return self._within_memory(lambda tokens: word_log_probs(self.loaded, head, texts, tokens))
 
-    def spans(self, scores: Floats) -> list[WordSpan]:
-        """The spans of one text's `word_scores`, each with the probability that it is right."""
+    def spans(self, words: Sequence[str], scores: Floats) -> list[WordSpan]:
+        """The spans of one text from its words and their `word_scores`, each with the probability that it is right."""
         if self.entity_head is None:
             return []
-        found = spans(scores, self.inventory)
+        head = self.head(self.entity_head)
+        found = article_spans(scores, words, head.inventory, head.lift, head.pooling)
         calibration = self.loaded.model.config.calibration_of(self.entity_head)
         sure = calibration.spans(np.array([span.score for span in found], dtype=np.float64))
         return [replace(span, score=float(score)) for span, score in zip(found, sure, strict=True)]

@@ -33,10 +33,11 @@ def predict(engine: Engine, articles: Sequence[Article]) -> list[Record]:
     texts = [article.text for article in articles]
     repair = engine.repair and engine.loaded.model.config.repair
     cuts = [read_words(text, repair) for text in texts]
-    reading = engine.read([[word.of(text) for word in cut] for text, cut in zip(texts, cuts, strict=True)])
+    words = [[word.of(text) for word in cut] for text, cut in zip(texts, cuts, strict=True)]
+    reading = engine.read(words)
     found = [
-        mentions(text, cut, engine.spans(scores), engine.inventory)
-        for text, cut, scores in zip(texts, cuts, reading.words, strict=True)
+        mentions(text, cut, engine.spans(own, scores), engine.inventory)
+        for text, cut, own, scores in zip(texts, cuts, words, reading.words, strict=True)
     ]
     labels = article_labels(engine, texts, reading)
     resolved = [resolve(article.text, m, engine.aliases) for article, m in zip(articles, found, strict=True)]

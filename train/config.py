@@ -29,6 +29,10 @@ class HeadSection(Section):
     labels: tuple[str, ...] | Literal["data"] | None = None
     nested: bool = False
     multilabel: bool = False  # of a `text` head: an article may have several of the labels, or none
+    lift: float = Field(default=0.0, allow_inf_nan=False)  # of a `tokens` head: nats on Begin and Inside when read
+    pooling: float = Field(
+        default=0.0, ge=0, allow_inf_nan=False
+    )  # of a `tokens` head: weight of a name's other places
     ship: bool = True  # heads that only teach the encoder are dropped from the saved model
 
     @model_validator(mode="after")
@@ -39,6 +43,8 @@ class HeadSection(Section):
             raise ValueError(f"unknown inventory {self.inventory!r}{nearest(self.inventory, INVENTORIES)}")
         if self.multilabel and self.kind != "text":
             raise ValueError("multilabel is for heads of kind text")
+        if (self.lift or self.pooling) and self.kind != "tokens":
+            raise ValueError("lift and pooling are for heads of kind tokens")
         return self
 
 

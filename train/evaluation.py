@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rasid.decode import spans
+from rasid.evidence import article_spans
 from rasid.labelmetrics import label_scores
 from rasid.metrics import conll_scores
 from rasid.model import Loaded
@@ -35,13 +35,15 @@ def predict_entities(loaded: Loaded, head: str, texts: Sequence[str]) -> list[li
 
 def scored_entities(loaded: Loaded, head: str, texts: Sequence[str]) -> list[list[Scored]]:
     """Typed spans of each text with their raw scores."""
-    inventory = loaded.model.config.named_heads[head].inventory
+    section = loaded.model.config.named_heads[head]
+    inventory = section.inventory
     cuts = [read_words(text, loaded.model.config.repair) for text in texts]
-    scores = word_log_probs(loaded, head, [[w.of(t) for w in cut] for cut, t in zip(cuts, texts, strict=True)])
+    words = [[w.of(t) for w in cut] for cut, t in zip(cuts, texts, strict=True)]
+    scores = word_log_probs(loaded, head, words)
     found: list[list[Scored]] = []
-    for text, cut, log_probs in zip(texts, cuts, scores, strict=True):
+    for text, cut, own, log_probs in zip(texts, cuts, words, scores, strict=True):
         found.append([])
-        for span in spans(log_probs, inventory):
+        for span in article_spans(log_probs, own, inventory, section.lift, section.pooling):
             kept = trimmed(text, cut, span.start, span.end)
             if kept:
                 place = Span(cut[kept.start].start, cut[kept.stop - 1].end)

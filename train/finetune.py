@@ -184,7 +184,14 @@ def resolve_heads(config: RunConfig) -> dict[str, Head]:
     for name, section in config.heads.items():
         nested = INVENTORIES[section.inventory].nested if section.inventory else section.nested
         labels = _labels(config, name)
-        heads[name] = Head(kind=section.kind, labels=labels, nested=nested, multilabel=section.multilabel)
+        heads[name] = Head(
+            kind=section.kind,
+            labels=labels,
+            nested=nested,
+            multilabel=section.multilabel,
+            lift=section.lift,
+            pooling=section.pooling,
+        )
     return heads
 
 

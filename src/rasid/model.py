@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import torch
+from pydantic import Field
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
@@ -35,13 +36,21 @@ WEIGHTS = "model.safetensors"
 class Head(Section):
     """What a head predicts: `labels` are entity types (tokens) or classes (pair, text).
 
-    `nested` is for `tokens` heads; a `text` head with `multilabel` gives any number of its labels, none as well.
+    `nested`, `lift` and `pooling` are for `tokens` heads, the latter two how their scores are read (`rasid.evidence`).
+    A `text` head with `multilabel` gives any number of its labels, none as well.
     """
 
     kind: Literal["tokens", "pair", "text"]
     labels: tuple[str, ...]
     nested: bool = False
     multilabel: bool = False
+    lift: float = Field(default=0.0, allow_inf_nan=False)
+    pooling: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+
+    def predicts_like(self, other: Head | None) -> bool:
+        """Whether the two have the same outputs, so that one may go on from the other's weights."""
+        how = {"lift": 0.0, "pooling": 0.0}
+        return other is not None and self.model_copy(update=how) == other.model_copy(update=how)
 
     @property
     def inventory(self) -> Inventory:
@@ -351,7 +360,7 @@ def new_model(
     model.encoder.load_state_dict(pretrained.state_dict())
     known = earlier.config.named_heads if earlier else {}
     for name, head in heads.items():
-        if earlier and known.get(name) == head:
+        if earlier and head.predicts_like(known.get(name)):
             model.heads[name].load_state_dict(earlier.heads[name].state_dict())
     return model
 

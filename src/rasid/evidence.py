@@ -1,0 +1,170 @@
+"""The evidence for spans: the scores of an article's words as a head gives them, made ready to decode.
+
+Two things are added to them. A `lift`, since labels that are likelier than not are too few for the best F1: where F* is
+the best F1 that can be had, the threshold that reaches it is F*/2 (Lipton et al. 2014, arXiv 1402.1892). And what an
+article says of a name in its other places: a model reads each place on its own, so it may find بشار الأسد in the first
+paragraph and miss it in the last; pooled per type, a name named clearly somewhere is found where its surroundings are
+silent, and one found once against the evidence of all other places goes. Knows nothing of models, offsets or clusters.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rasid.decode import WordSpan, spans
+from rasid.labels import VALUES, Inventory
+from rasid.normalizer import normalise
+
+Floats = NDArray[np.float32]
+_PARTICLES = ("و", "ف", "ب", "ل", "ك", "وب", "ول", "فب", "فل", "وك")  # written onto a word; the name is the rest
+_ARTICLE = "ال"
+_SHORTEST = 3  # letters that have to stay when a particle is taken off
+_MARKS = ".,،؛;:!؟?\"'()[]{}<>/-"
+_LOUDEST = 8.0  # nats; how much one place may say
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Words [start, end) of one article, read as a name of type `kind`; `gain` in nats against Outside."""
+
+    start: int
+    end: int
+    kind: int
+    gain: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """Folded words, the first without a particle, and the number of a type."""
+
+    words: tuple[str, ...]
+    kind: int
+
+
+@lru_cache(maxsize=65536)
+def _plain(word: str) -> str:
+    return normalise(word).strip(_MARKS)
+
+
+@lru_cache(maxsize=65536)
+def _readings(word: str) -> tuple[str, ...]:
+    """A name's first word as it stands, and with a particle taken off (وسوريا: سوريا; للعراق: العراق)."""
+    plain = _plain(word)
+    found = [plain]
+    for particle in _PARTICLES:
+        rest = plain[len(particle) :]
+        if plain.startswith(particle) and len(rest) >= _SHORTEST:
+            found.append(rest)
+            if particle.endswith("ل") and rest.startswith("ل"):
+                found.append(_ARTICLE + rest[1:])
+    return tuple(dict.fromkeys(found))
+
+
+class _Gains:
+    """What reading words as a name adds to the log probability of their labels, from running sums."""
+
+    def __init__(self, log_probs: Floats) -> None:
+        sums = np.zeros((len(log_probs) + 1, log_probs.shape[1], 3))
+        np.cumsum(log_probs, axis=0, dtype=np.float64, out=sums[1:])
+        self._begin, self._outside, self._inside = log_probs[:, :, 1], sums[:, :, 0], sums[:, :, 2]
+
+    def of(self, start: int, end: int, kind: int) -> float:
+        """B I I ... on words [start, end), against Outside; nats, within what one place may say."""
+        inside = self._inside[end, kind] - self._inside[start + 1, kind]
+        outside = self._outside[end, kind] - self._outside[start, kind]
+        return max(-_LOUDEST, min(_LOUDEST, float(self._begin[start, kind] + inside - outside)))
+
+
+class _Names:
+    """The names found in an article, to be looked for everywhere in it."""
+
+    def __init__(self, words: Sequence[str], found: Sequence[WordSpan]) -> None:
+        self._plain = [_plain(word) for word in words]
+        self._readings = [_readings(word) for word in words]
+        self._lengths: dict[str, set[int]] = defaultdict(set)  # of names, by their first word
+        self._kinds: dict[tuple[str, ...], set[int]] = defaultdict(set)  # types a name was found as
+        for span in found:
+            for name in self._names(span.start, span.end):
+                self._lengths[name[0]].add(span.end - span.start)
+                self._kinds[name].add(span.type)
+
+    def _names(self, start: int, end: int) -> Iterator[tuple[str, ...]]:
+        rest = tuple(self._plain[start + 1 : end])
+        for first in self._readings[start]:
+            if first and all(rest):
+                yield (first, *rest)
+
+    def places(self) -> Iterator[tuple[tuple[str, ...], int, int, frozenset[int]]]:
+        """Every place of every name: the name, its words [start, end), and the types it was found as anywhere."""
+        for start, readings in enumerate(self._readings):
+            for end in sorted({start + n for first in readings for n in self._lengths.get(first, ())}):
+                for name in self._names(start, end) if end <= len(self._plain) else ():
+                    if name in self._kinds:
+                        yield name, start, end, frozenset(self._kinds[name])
+
+
+def article_spans(
+    log_probs: Floats, words: Sequence[str], inventory: Inventory, lift: float = 0.0, pooling: float = 0.0
+) -> list[WordSpan]:
+    """The spans of an article from BIO log probabilities (words, types, 3) and the words; see `lifted`, `pooled`."""
+    return spans(pooled(lifted(log_probs, lift), words, inventory, pooling), inventory)
+
+
+def lifted(log_probs: Floats, lift: float) -> Floats:
+    """`lift` nats on Begin and Inside of every type; rows stay normalised. With 0 the scores are returned."""
+    return _normalised(log_probs + np.array([0.0, lift, lift])) if lift else log_probs
+
+
+def _normalised(log_scores: NDArray[np.floating]) -> Floats:
+    normal: Floats = (log_scores - np.logaddexp.reduce(log_scores, axis=2, keepdims=True)).astype(np.float32)
+    return normal
+
+
+def pooled(log_probs: Floats, words: Sequence[str], inventory: Inventory, weight: float) -> Floats:
+    """BIO log probabilities (words, types, 3) with what the other places of each name say added to them.
+
+    To a place's log odds comes `weight` times the mean log odds of the name's other places in the article, per type;
+    values (dates, numbers, amounts) are left alone. Rows stay normalised. With `weight` 0 the scores are returned.
+    """
+    named = [number for number, name in enumerate(inventory.types) if name not in VALUES]
+    found = [span for span in spans(log_probs, inventory) if span.type in named] if weight and len(words) else []
+    if not found:
+        return log_probs
+    raised = log_probs.astype(np.float64)
+    for place, others in _told(_places(log_probs, words, found)).items():
+        each = weight * others / (place.end - place.start)
+        raised[place.start, place.kind, 1] += each
+        raised[place.start + 1 : place.end, place.kind, 2] += each
+    return _normalised(raised)
+
+
+def _places(log_probs: Floats, words: Sequence[str], found: Sequence[WordSpan]) -> dict[_Name, list[_Place]]:
+    """The places of every name as every type it was found as; not those inside a longer name of the type, which say
+    something of that one only (الأسد in بشار الأسد)."""
+    within = {(word, span.type): span for span in found for word in range(span.start, span.end)}
+    gains = _Gains(log_probs)
+    places: dict[_Name, list[_Place]] = defaultdict(list)
+    for name, start, end, kinds in _Names(words, found).places():
+        for kind in kinds:
+            longer = within.get((start, kind))
+            if longer is None or longer.end < end or longer.end - longer.start <= end - start:
+                places[_Name(name, kind)].append(_Place(start, end, kind, gains.of(start, end, kind)))
+    return places
+
+
+def _told(places: dict[_Name, list[_Place]]) -> dict[_Place, float]:
+    """The mean gain of the other places of each place's name; a place of several names (a particle may be a letter of
+    the name) hears the best."""
+    told: dict[_Place, float] = {}
+    for own in places.values():
+        total = sum(place.gain for place in own)
+        for place in own if len(own) > 1 else ():
+            others = (total - place.gain) / (len(own) - 1)
+            told[place] = max(told.get(place, -np.inf), others)
+    return told
