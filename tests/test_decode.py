@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from rasid.decode import Floats, WordSpan, best_paths, flat, spans
-from rasid.labels import Inventory
+from rasid.labels import INVENTORIES, Inventory
+from rasid.records import Record
 
 NESTED = Inventory("nested", ("A", "B", "C"), nested=True)
 FLAT = Inventory("flat", ("A", "B", "C"))
@@ -197,3 +199,49 @@ def test_of_two_crossing_spans_alike_in_length_the_surer_one_stays() -> None:
     late = np.log(np.array([[0.9, 0.05, 0.05], [0.2, 0.6, 0.2], [0.2, 0.2, 0.6]]))
     found = spans(np.stack([wide, late], axis=1), Inventory("two", ("A", "B"), nested=True))
     assert [(s.start, s.end, s.type) for s in found] == [(0, 2, 0)]
+
+
+def wojood_scores(words: int, *said: tuple[int, int, str, float]) -> Floats:
+    """Log probabilities in which words [start, end) are a type with a probability, and nothing else is anything."""
+    types = INVENTORIES["wojood"].types
+    probs = np.full((words, len(types), 3), [0.98, 0.01, 0.01])
+    for start, end, name, sure in said:
+        for word in range(start, end):
+            rest = (1 - sure) / 2
+            probs[word, types.index(name)] = [rest, sure, rest] if word == start else [rest, rest, sure]
+    return np.log(probs)
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        # 40 مليون ليرة تركية: the number is no entity of its own, the currency and its adjective are
+        (
+            [(0, 4, "MONEY", 0.8), (0, 2, "CARDINAL", 0.9), (2, 4, "CURR", 0.9), (3, 4, "NORP", 0.9)],
+            {(0, 4, "MONEY"), (2, 4, "CURR"), (3, 4, "NORP")},
+        ),
+        ([(0, 3, "TIME", 0.8), (2, 3, "DATE", 0.9)], {(0, 3, "TIME"), (2, 3, "DATE")}),
+        ([(0, 3, "DATE", 0.8), (2, 3, "TIME", 0.9)], {(0, 3, "DATE")}),
+        ([(0, 1, "ORDINAL", 0.7), (0, 1, "CARDINAL", 0.8)], {(0, 1, "CARDINAL")}),
+        ([(0, 4, "EVENT", 0.8), (2, 4, "DATE", 0.9), (3, 4, "CARDINAL", 0.9)], {(0, 4, "EVENT"), (2, 4, "DATE")}),
+        ([(0, 2, "MONEY", 0.8), (2, 3, "CARDINAL", 0.8)], {(0, 2, "MONEY"), (2, 3, "CARDINAL")}),
+    ],
+)
+def test_figures_hold_no_figures(said: list[tuple[int, int, str, float]], kept: set[tuple[int, int, str]]) -> None:
+    inventory = INVENTORIES["wojood"]
+    found = spans(wojood_scores(4, *said), inventory)
+    assert {(s.start, s.end, inventory.types[s.type]) for s in found} == kept
+
+
+def test_the_project_s_own_annotations_keep_figures_apart() -> None:
+    inventory = INVENTORIES["wojood"]
+    folder = Path(__file__).parents[1] / "annotations"
+    for path in sorted(folder.glob("*.json")):
+        entities = Record.model_validate_json(path.read_text(encoding="utf-8")).entities
+        for outer, inner in itertools.permutations(entities, 2):
+            if outer.span.contains(inner.span):
+                assert inventory.may_hold(inventory.index(outer.type), inventory.index(inner.type)), (
+                    path,
+                    outer,
+                    inner,
+                )

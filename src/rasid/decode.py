@@ -90,9 +90,23 @@ def spans(log_probs: Floats, inventory: Inventory) -> list[WordSpan]:
     """Spans of an article from its word labels' log probabilities (words, types, 3), in text order.
 
     Of each type's best path those spans stay that together are the likeliest without a crossing, or without an overlap
-    where the inventory is flat. Order: start, then longer first, then type.
+    where the inventory is flat; of figures, which hold no figures, the outermost. Order: start, then longer first, then
+    type.
     """
-    kept = _settle(_candidates(log_probs), inventory.nested)
+    kept = sorted(_settle(_candidates(log_probs), inventory.nested), key=lambda s: (s.start, -s.end, s.type))
+    return _without_figures_in_figures(kept, inventory) if inventory.nested else kept
+
+
+def _without_figures_in_figures(found: Sequence[WordSpan], inventory: Inventory) -> list[WordSpan]:
+    """Spans in text order without those that stand where their type may not: inside a longer one, or on the words of
+    one that is likelier."""
+    kept: list[WordSpan] = []
+    open_: list[WordSpan] = []  # those around the place that is reached, the outermost first
+    for span in sorted(found, key=lambda s: (s.start, -s.end, -s.score)):
+        open_ = [outer for outer in open_ if outer.end > span.start]
+        if all(inventory.may_hold(outer.type, span.type) for outer in open_):
+            kept.append(span)
+            open_.append(span)
     return sorted(kept, key=lambda s: (s.start, -s.end, s.type))
 
 

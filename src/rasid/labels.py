@@ -18,6 +18,9 @@ WOJOOD = (
 )
 # Values stand for themselves: no cluster gathers their mentions.
 VALUES = frozenset({"DATE", "TIME", "CARDINAL", "ORDINAL", "PERCENT", "QUANTITY", "UNIT", "MONEY", "CURR"})
+# None of these stands inside another, save a DATE in a TIME (annotation guidelines, rules 11 and 12; so in Wojood): the 40
+# of 40 مليون ليرة is no CARDINAL. CURR in MONEY and UNIT in QUANTITY are other matters.
+FIGURES = frozenset({"DATE", "TIME", "CARDINAL", "ORDINAL", "PERCENT", "QUANTITY", "MONEY"})
 # Clusters of these types may be the target of a stance.
 SALIENT = frozenset({"ORG", "GPE", "PERS"})
 
@@ -32,6 +35,11 @@ class Inventory:
     name: str
     types: tuple[str, ...]
     nested: bool = False
+
+    def may_hold(self, outer: int, inner: int) -> bool:
+        """Whether a span of type number `outer` may hold one of type number `inner`, or stand on the same words."""
+        names = self.types[outer], self.types[inner]
+        return names == ("TIME", "DATE") or not FIGURES.issuperset(names)
 
     def index(self, label: str) -> int:
         """Position of a type. Raises ConfigError naming the nearest known type."""
