@@ -376,11 +376,11 @@ def _add_units(parser: _Parser) -> None:
     parser.add_argument(
         "--units",
         choices=("code-points", "utf-16", "graphemes"),
-        help="what a doccano project's offsets count (default: utf-16, as doccano does)",
+        help="what offsets count in doccano's and Argilla's files (default: utf-16, as both do)",
     )
 
 
-_FORMATS = ("brat", "conll", "doccano", "doccano-relations", "labelstudio", "wojood")
+_FORMATS = ("argilla", "brat", "conll", "doccano", "doccano-relations", "labelstudio", "spacy", "wojood")
 
 
 def _add_import(commands: _Commands[_Parser]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeVar
 
@@ -99,9 +99,9 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Files by name, and how many things of each kind the format could not hold."""
+    """Files by name, text or bytes, and how many things of each kind the format could not hold."""
 
-    files: dict[str, str]
+    files: Mapping[str, str | bytes]
     left: Counter[str]
 
 
@@ -137,6 +137,35 @@ def parse_json(text: str, where: str) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise DataError(f"{where}: not JSON ({error})") from None
+
+
+class _Ids(BaseModel):
+    """[start, end, type, id] of every span, in code points."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    ids: tuple[tuple[int, int, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What came back of a string that `carry` made; `ids` has the id of each span, by start, end and type."""
+
+    extras: Extras
+    ids: dict[tuple[int, int, str], str]
+
+
+def carry(record: Record, entities: Iterable[Entity]) -> str:
+    """The extras as a string, with the places of `entities`: for formats whose spans keep no id of their own."""
+    places = [[one.start, one.end, one.type, one.id] for one in entities]
+    return json.dumps({"ids": places, **extras_of(record).tree()}, ensure_ascii=False)
+
+
+def carried(value: object, where: str) -> Carried:
+    """Of a string from `carry`, or None where a file has none. Raises DataError, led by `where`."""
+    tree: Any = parse_json(value, where) if isinstance(value, str) else value or {}
+    ids = validated(_Ids, tree, where).ids
+    extras = validated(Extras, {key: value for key, value in tree.items() if key != "ids"}, where)
+    return Carried(extras, {(start, end, kind): name for start, end, kind, name in ids})
 
 
 def fresh_ids(used: Iterable[str], prefix: str) -> Iterator[str]:

@@ -171,10 +171,10 @@ def _lines(path: Path) -> Iterator[str]:
         raise DataError(f"{path}:{number}: not UTF-8 ({error.reason} at byte {error.start} of the line)") from None
 
 
-def write_exact(path: Path, text: str) -> None:
-    """Writes a UTF-8 file with its newlines as they are. Raises DataError."""
+def write_exact(path: Path, content: str | bytes) -> None:
+    """Writes a UTF-8 file with its newlines as they are, or bytes. Raises DataError."""
     try:
-        path.write_bytes(text.encode("utf-8"))
+        path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror})") from None
 
