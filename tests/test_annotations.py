@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from rasid.agreement import TwoPasses, agreement
-from rasid.annotations import load_annotations, run_agreement, run_import, run_stats, run_validate
+from rasid.annotations import load_annotations, run_agreement, run_import, run_stats
 from rasid.errors import DataError
 from rasid.guidelines import check, depths
 from rasid.inline import read_inline
 from rasid.records import Record, parse_record, sha256_of
+from rasid.validation import run_validate
 
 ROOT = Path(__file__).parents[1]
 INLINES = {
@@ -104,7 +105,7 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
 
 
 def validate(folder: Path, seeds: Path) -> int:
-    return run_validate(argparse.Namespace(folder=folder, seeds=seeds))
+    return run_validate(argparse.Namespace(folder=folder, seeds=seeds, fix=False, write=False))
 
 
 def test_import_and_load_keep_offsets_into_the_untouched_text(gold: Path, seeds: Path) -> None:
@@ -182,7 +183,7 @@ def test_broken_json_is_one_line_and_does_not_hide_other_faults(
     assert validate(gold, seeds) == 1
     out = capsys.readouterr().out
     assert "invalid json" in out
-    assert "two.json: target C1 'الأمم المتحدة': no article stance" in out
+    assert "two.json:1: target C1 'الأمم المتحدة': no article stance" in out
 
 
 def test_a_folder_that_is_none_or_holds_a_doc_twice(gold: Path, seeds: Path, tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ HANDED_OVER: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "annotations validate": (
-        "rasid.annotations:run_validate",
+        "rasid.validation:run_validate",
         {"folder": Path("annotations"), "seeds": Path("seeds")},
     ),
     "annotations stats gold --seeds texts": (

@@ -333,13 +333,18 @@ def _add_annotations(commands: _Commands[_Parser]) -> None:
     parser = commands.add_parser("annotations", help=summary, description=f"{summary.capitalize()}.")
     inner = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     checks = (
-        ("validate", "check every invariant of the annotations against their texts"),
-        ("stats", "count entities, clusters and stances"),
+        ("validate", "rasid.validation", "check every invariant of the annotations against their texts"),
+        ("stats", "rasid.annotations", "count entities, clusters and stances"),
     )
-    for name, text in checks:
-        one = _command(inner, name, f"rasid.annotations:run_{name}", text, f"rasid annotations {name} annotations")
+    for name, module, text in checks:
+        one = _command(inner, name, f"{module}:run_{name}", text, f"rasid annotations {name} annotations")
         one.add_argument("folder", nargs="?", type=Path, default=Path("annotations"), metavar="FOLDER")
         _add_seeds(one)
+        if name == "validate":
+            one.add_argument(
+                "--fix", action="store_true", help="show the mechanical remedies as a diff (docs/formats.md)"
+            )
+            one.add_argument("--write", action="store_true", help="with --fix: make them")
     _add_agreement(inner)
     _add_import(inner)
     _add_export(inner)

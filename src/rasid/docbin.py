@@ -111,7 +111,7 @@ def _links(doc: Doc, spans: list[Any], ids: list[str], left: Counter[str]) -> It
         if not key.startswith(f"{COREF}_"):
             left[f"spans in the group {key!r}"] += len(group)
             continue
-        members = []
+        members: list[str] = []
         for span in group:
             there = places.get((span.start, span.end), [])
             members += [span.id_] if span.id_ in there else there[:1]

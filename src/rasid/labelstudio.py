@@ -33,7 +33,9 @@ from rasid.exchange import (
 from rasid.records import Entity, Score, read_exact
 from rasid.units import CODE_POINTS, Quoted, settle
 
-FROM, TO = "label", "text"  # the names of the Labels and the Text tag in the labelling configuration
+# Names of tags in the labelling configuration: the Labels, the Text, and the questions asked of each target.
+FROM, TO, HOLDER = "label", "text", "holder"
+STANCE = {"passage": "stance", "article": "article-stance"}
 _KEY = "rasid"
 _FILE = "tasks.json"
 
@@ -99,7 +101,7 @@ class _Task(_Loose):
     id: int | str | None = None
     data: dict[str, Any]
     annotations: tuple[_Work, ...] = ()
-    predictions: tuple[_Work, ...] = ()
+    predictions: tuple[_Work | int, ...] = ()  # the export JSON has their numbers alone
 
 
 def _chosen(task: _Task, where: str) -> tuple[_Work, str]:
@@ -113,7 +115,13 @@ def _chosen(task: _Task, where: str) -> tuple[_Work, str]:
         return done[0], "annotations"
     if len(task.predictions) != 1:
         raise DataError(f"{where}: no annotation and {len(task.predictions)} predictions; one of them is needed")
-    return task.predictions[0], "predictions"
+    found = task.predictions[0]
+    if isinstance(found, int):
+        raise DataError(
+            f"{where}: no annotation, and of its prediction the number {found} alone; "
+            "export a snapshot with predictions in full, or submit the task"
+        )
+    return found, "predictions"
 
 
 def _regions(result: tuple[dict[str, Any], ...], where: str) -> list[_Region]:
