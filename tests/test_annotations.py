@@ -390,7 +390,7 @@ def test_disagreements_are_measured_and_listed(
     for name in ("spans F1, all", "clusters B3 F1, shared mentions", "stance kappa, passages"):
         assert alone[name].low < alone[name].high, "the units of one article must be its passages"
     capsys.readouterr()
-    args = argparse.Namespace(first=gold, second=other, seeds=seeds, list=True, seed=0)
+    args = argparse.Namespace(first=gold, second=other, seeds=seeds, list=True, html=None, seed=0)
     assert run_agreement(args) == 0
     out = capsys.readouterr().out
     assert out.startswith("| measure")
@@ -407,7 +407,7 @@ def test_agreement_needs_the_same_articles(tmp_path: Path, gold: Path, seeds: Pa
     other.mkdir()
     (other / "one.json").write_bytes((gold / "one.json").read_bytes())
     with pytest.raises(DataError, match="no annotation of two, which the other pass has"):
-        run_agreement(argparse.Namespace(first=gold, second=other, seeds=seeds, list=False, seed=0))
+        run_agreement(argparse.Namespace(first=gold, second=other, seeds=seeds, list=False, html=None, seed=0))
 
 
 def test_agreement_is_seeded(tmp_path: Path, gold: Path, seeds: Path) -> None:

@@ -19,7 +19,7 @@ from rasid.formats import left_out, read_format, write_files, write_format
 from rasid.guidelines import depths
 from rasid.inline import read_inline
 from rasid.labels import STANCES
-from rasid.records import Record, faults, read_exact, read_records
+from rasid.records import Record, faults, read_exact, read_records, write_exact
 from rasid.tables import table
 from rasid.text import words
 
@@ -127,6 +127,12 @@ def run_agreement(args: argparse.Namespace) -> int:
     print(f"\n{len(articles)} articles, {count} disagreements; 95 % intervals over passages")
     if args.list:
         print(*found.disagreements, sep="\n")
+    if args.html is not None:
+        from rasid.diffpage import diff_page
+
+        output: Path = args.html
+        write_exact(output, diff_page(articles, found, (str(args.first), str(args.second))))
+        print(f"{output}: both passes, disagreements first")
     return 0
 
 

@@ -348,6 +348,7 @@ def _add_annotations(commands: _Commands[_Parser]) -> None:
     _add_agreement(inner)
     _add_import(inner)
     _add_export(inner)
+    _add_labelling(inner)
 
 
 def _add_agreement(commands: _Commands[_Parser]) -> None:
@@ -362,6 +363,7 @@ def _add_agreement(commands: _Commands[_Parser]) -> None:
     parser.add_argument("second", type=Path, metavar="SECOND", help="folder of records of the same articles")
     _add_seeds(parser)
     parser.add_argument("--list", action="store_true", help="print every difference, not only the figures")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page of both passes, disagreements first")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap (default: 0)")
 
 
@@ -421,6 +423,20 @@ def _add_export(commands: _Commands[_Parser]) -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the files")
     _add_texts(parser)
     _add_units(parser)
+
+
+def _add_labelling(commands: _Commands[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "labelling-config",
+        "rasid.labelling:run_labelling",
+        "print what an annotation tool must be told of the types: a labelling configuration",
+        "rasid annotations labelling-config --format labelstudio --output config.xml",
+    )
+    tools = ("labelstudio", "doccano")
+    parser.add_argument("--format", choices=tools, default="labelstudio", help="for which tool (default: labelstudio)")
+    parser.add_argument("--inventory", default="wojood", metavar="NAME", help="of entity types (default: wojood)")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="instead of the terminal")
 
 
 def _add_render(commands: _Commands[_Parser]) -> None:

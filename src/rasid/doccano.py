@@ -148,6 +148,8 @@ def _read_line(source: str, where: str, unit: str, doc: str) -> Drawn:
         span = ruler.span(one.start_offset, one.end_offset, at)
         names[one.id] = own.pop((span.start, span.end, one.label), "") or next(fresh)
         mentions.append(Mention(names[one.id], one.label, span.start, span.end, at))
+    order = {name: number for number, name in enumerate(beside.ids.values())}
+    mentions.sort(key=lambda one: order.get(one.id, len(order)))  # the tool gives spans back in any order
     left: Counter[str] = Counter()
     links = tuple(_links(line, names, where, left)) if line.entities is not None else None
     return Drawn(line.doc or doc, text, tuple(mentions), where, links, beside.extras, left)

@@ -10,13 +10,13 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rasid.errors import DataError
-from rasid.labels import VALUES
-from rasid.records import Cluster, Entity, Label, ModelInfo, Record, Score, Stance, faults, sha256_of
+from rasid.labels import VALUES, StanceLabel
+from rasid.records import Cluster, Entity, Label, ModelInfo, Range, Record, Score, Stance, faults, sha256_of
 
 _Model = TypeVar("_Model", bound=BaseModel)
 COREF = "Coref"  # the name of the link between mentions of one thing, in every format
@@ -81,10 +81,21 @@ class Extras(_Carried):
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """A stance that an annotator chose on a mention of its target; `holder` is author, other or a mention's id."""
+
+    mention: str
+    scope: Literal["article"] | Range
+    label: StanceLabel
+    holder: str = "author"
+
+
+@dataclass(frozen=True, slots=True)
 class Drawn:
     """One article as a file shows it. `links` None: the format has none, clusters are as `extras` has them.
 
-    `left` counts what the file holds and a record cannot, `notes` are sentences for the user.
+    `chosen` are stances that come on top of those of `extras`, and stand in place of theirs of the same target, scope
+    and holder. `left` counts what the file holds and a record cannot, `notes` are sentences for the user.
     """
 
     doc: str
@@ -95,6 +106,7 @@ class Drawn:
     extras: Extras = field(default_factory=Extras)
     left: Counter[str] = field(default_factory=Counter)
     notes: tuple[str, ...] = ()
+    chosen: tuple[Chosen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,14 +264,21 @@ def _new_cluster(name: str, mentions: Sequence[Mention], drawn: Drawn) -> Cluste
     return Cluster(id=name, name=drawn.text[longest.start : longest.end], type=longest.type)
 
 
-def _stances(drawn: Drawn, renamed: dict[str, str]) -> tuple[Stance, ...]:
-    """The stances whose target and holder are still there, by their clusters' present ids."""
-    known = renamed | {"author": "author", "other": "other"}
-    return tuple(
+def _stances(drawn: Drawn, gathered: _Gathered) -> tuple[Stance, ...]:
+    """The stances whose target and holder are still there, by their clusters' present ids, and those newly chosen."""
+    known = gathered.renamed | {"author": "author", "other": "other"}
+    kept = [
         stance.model_copy(update={"target": known[stance.target], "holder": known[stance.holder]})
         for stance in drawn.extras.stances
-        if stance.target in renamed and stance.holder in known
-    )
+        if stance.target in gathered.renamed and stance.holder in known
+    ]
+    fresh = {}
+    for one in drawn.chosen:
+        holder = gathered.of_group.get(one.holder, one.holder)
+        stance = Stance(target=gathered.of_group[one.mention], scope=one.scope, label=one.label, holder=holder)
+        fresh[stance.target, stance.scope, stance.holder] = stance
+    found = [fresh.pop((stance.target, stance.scope, stance.holder), stance) for stance in kept]
+    return (*found, *fresh.values())
 
 
 def _entity(one: Mention, drawn: Drawn, cluster: str | None) -> Entity:
@@ -289,7 +308,7 @@ def to_record(drawn: Drawn) -> Record:
         sha256=sha256_of(text),
         entities=tuple(_entity(one, drawn, gathered.of_group.get(one.id)) for one in drawn.mentions),
         clusters=gathered.clusters,
-        stances=_stances(drawn, gathered.renamed),
+        stances=_stances(drawn, gathered),
         **{name: getattr(extras, name) for name in ("meta", "labels", "model", "warnings")},
     )
     found = faults(record, text)
@@ -300,7 +319,7 @@ def to_record(drawn: Drawn) -> Record:
 
 def lost_stances(drawn: Drawn, record: Record) -> int:
     """How many stances went with clusters that were deleted in the tool."""
-    return len(drawn.extras.stances) - len(record.stances)
+    return max(0, len(drawn.extras.stances) - len(record.stances))
 
 
 def _refuse(drawn: Drawn, found: list[str]) -> NoReturn:
