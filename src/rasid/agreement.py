@@ -120,7 +120,9 @@ def _span_lines(articles: Sequence[TwoPasses], seed: int) -> Iterator[Line]:
     yield line("spans F1, outermost", outer)
     yield line("spans F1, boundaries only", units, typed=False)
     for depth in range(1, MAX_DEPTH + 1):
-        yield line(f"spans F1, depth {depth}", _by_passage([_at_depth(article, depth) for article in articles], False))
+        level = _by_passage([_at_depth(article, depth) for article in articles], False)
+        if level:
+            yield line(f"spans F1, depth {depth}", level)
     for label in sorted({entity.type for unit in units for entity in (*unit.gold, *unit.predicted)}):
         yield line(f"spans F1, {label}", [only_type(unit, label) for unit in units])
 

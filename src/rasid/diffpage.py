@@ -78,15 +78,14 @@ def _row(found: Disagreement, text: str, anchor: str | None) -> _Row:
         return _Row(found, anchor, "", "", "")
     inside = span.of(text)
     inside = inside if len(inside) <= _LONGEST else inside[:_LONGEST] + "…"
-    around = (
-        ("", "")
-        if found.kind == "stance"
-        else (
-            text[max(0, span.start - _CONTEXT) : span.start],
-            text[span.end : span.end + _CONTEXT],
-        )
-    )
-    return _Row(found, anchor, around[0], inside, around[1])
+    if found.kind == "stance":
+        return _Row(found, anchor, "", inside, "")
+    before, after = text[max(0, span.start - _CONTEXT) : span.start], text[span.end : span.end + _CONTEXT]
+    if span.start > _CONTEXT:
+        before = "…" + before.partition(" ")[2]
+    if span.end + _CONTEXT < len(text):
+        after = after.rpartition(" ")[0] + "…"
+    return _Row(found, anchor, before, inside, after)
 
 
 def _story(article: TwoPasses, found: Sequence[Disagreement], number: int) -> _Story:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,7 +32,7 @@ from rasid.exchange import (
     validated,
 )
 from rasid.labels import STANCES, VALUES
-from rasid.records import Entity, Score, read_exact
+from rasid.records import Entity, Range, Score, read_exact
 from rasid.text import passages
 from rasid.units import CODE_POINTS, Quoted, settle
 
@@ -195,7 +195,8 @@ def _chosen_stances(
             raise DataError(f"{at}: it stands in no passage, so it takes no stance but the article's")
         speaker = speakers.get(name)
         holder = speaker if speaker in known else answers.get((name, HOLDER), "author")
-        scope = (block.start, block.end) if block and question == STANCE["passage"] else "article"
+        here = block if question == STANCE["passage"] else None
+        scope: Literal["article"] | Range = (here.start, here.end) if here else "article"
         yield Chosen(name, scope, answer, holder)
 
 

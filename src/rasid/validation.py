@@ -123,7 +123,8 @@ def report_on(path: Path, seeds: Path) -> Report:
     def located(sentences: Iterable[str]) -> tuple[str, ...]:
         return tuple(f"{path}:{line_of(source, found, _place(record, each))}: {each}" for each in sentences)
 
-    errors, warnings = faults(record, text), ()
+    errors = faults(record, text)
+    warnings: tuple[str, ...] = ()
     if record.doc != path.stem:
         errors.insert(0, f"the file is called {path.name} and its doc {record.doc!r}; {record.doc}.json is allowed")
     if not errors:
