@@ -33,7 +33,7 @@ from rasid.clustermetrics import (
     stance_pairs,
     without_singletons,
 )
-from rasid.labels import STANCES
+from rasid.labels import STANCES, StanceLabel
 from rasid.metrics import (
     Unit,
     article_units,
@@ -435,7 +435,7 @@ def test_a_singleton_is_a_cluster_of_one_mention() -> None:
 def test_alpha_is_one_less_disagreement_observed_over_expected(pairs: list[tuple[StanceLabel, StanceLabel]]) -> None:
     cells = confusion(StancePair("C1", "C1", (n, n + 1), *pair) for n, pair in enumerate(pairs))
     values = [label for pair in pairs for label in pair]
-    unlike = [one != other for one, other in combinations(values, 2)]
+    unlike = [one != other for one, other in itertools.combinations(values, 2)]
     observed = sum(one != other for one, other in pairs) / len(pairs)
     expected = sum(unlike) / len(unlike)
     assert alpha(cells) == pytest.approx(1 - observed / expected if expected else 1.0)
@@ -445,8 +445,7 @@ def test_alpha_of_a_worked_example() -> None:
     # Two coders, ten items, one label each of two: Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability".
     coders = ("0100000000", "1110010000")
     labels = {"0": STANCES[0], "1": STANCES[1]}
-    pairs = [
-        StancePair("C1", "C1", (n, n + 1), labels[a], labels[b]) for n, (a, b) in enumerate(zip(*coders, strict=True))
-    ]
+    items = enumerate(zip(*coders, strict=True))
+    pairs = [StancePair("C1", "C1", (n, n + 1), labels[one], labels[other]) for n, (one, other) in items]
     assert alpha(confusion(pairs)) == pytest.approx(0.095, abs=0.0005)
     assert alpha([0] * 9) == 0.0
