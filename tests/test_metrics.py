@@ -443,7 +443,7 @@ def test_alpha_is_one_less_disagreement_observed_over_expected(pairs: list[tuple
 
 def test_alpha_of_a_worked_example() -> None:
     # Two coders, ten items, one label each of two: Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability".
-    coders = ("0100000000", "1110010000")
+    coders = ("0100000000", "1110010100")
     labels = {"0": STANCES[0], "1": STANCES[1]}
     items = enumerate(zip(*coders, strict=True))
     pairs = [StancePair("C1", "C1", (n, n + 1), labels[one], labels[other]) for n, (one, other) in items]
