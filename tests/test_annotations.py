@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from rasid.agreement import TwoPasses, agreement
-from rasid.annotations import load_annotations, run_agreement, run_import, run_stats, run_validate
+from rasid.annotations import load_annotations, run_agreement, run_import, run_stats
 from rasid.errors import DataError
 from rasid.guidelines import check, depths
 from rasid.inline import read_inline
 from rasid.records import Record, parse_record, sha256_of
+from rasid.validation import run_validate
 
 ROOT = Path(__file__).parents[1]
 INLINES = {
@@ -104,7 +105,7 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
 
 
 def validate(folder: Path, seeds: Path) -> int:
-    return run_validate(argparse.Namespace(folder=folder, seeds=seeds))
+    return run_validate(argparse.Namespace(folder=folder, seeds=seeds, fix=False, write=False))
 
 
 def test_import_and_load_keep_offsets_into_the_untouched_text(gold: Path, seeds: Path) -> None:
@@ -182,7 +183,7 @@ def test_broken_json_is_one_line_and_does_not_hide_other_faults(
     assert validate(gold, seeds) == 1
     out = capsys.readouterr().out
     assert "invalid json" in out
-    assert "two.json: target C1 'الأمم المتحدة': no article stance" in out
+    assert "two.json:1: target C1 'الأمم المتحدة': no article stance" in out
 
 
 def test_a_folder_that_is_none_or_holds_a_doc_twice(gold: Path, seeds: Path, tmp_path: Path) -> None:
@@ -389,7 +390,7 @@ def test_disagreements_are_measured_and_listed(
     for name in ("spans F1, all", "clusters B3 F1, shared mentions", "stance kappa, passages"):
         assert alone[name].low < alone[name].high, "the units of one article must be its passages"
     capsys.readouterr()
-    args = argparse.Namespace(first=gold, second=other, seeds=seeds, list=True, seed=0)
+    args = argparse.Namespace(first=gold, second=other, seeds=seeds, list=True, html=None, seed=0)
     assert run_agreement(args) == 0
     out = capsys.readouterr().out
     assert out.startswith("| measure")
@@ -406,7 +407,7 @@ def test_agreement_needs_the_same_articles(tmp_path: Path, gold: Path, seeds: Pa
     other.mkdir()
     (other / "one.json").write_bytes((gold / "one.json").read_bytes())
     with pytest.raises(DataError, match="no annotation of two, which the other pass has"):
-        run_agreement(argparse.Namespace(first=gold, second=other, seeds=seeds, list=False, seed=0))
+        run_agreement(argparse.Namespace(first=gold, second=other, seeds=seeds, list=False, html=None, seed=0))
 
 
 def test_agreement_is_seeded(tmp_path: Path, gold: Path, seeds: Path) -> None:

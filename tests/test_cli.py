@@ -130,8 +130,12 @@ HANDED_OVER: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "annotations validate": (
-        "rasid.annotations:run_validate",
-        {"folder": Path("annotations"), "seeds": Path("seeds")},
+        "rasid.validation:run_validate",
+        {"folder": Path("annotations"), "seeds": Path("seeds"), "fix": False, "write": False},
+    ),
+    "annotations labelling-config --format doccano": (
+        "rasid.labelling:run_labelling",
+        {"format": "doccano", "inventory": "wojood", "output": None},
     ),
     "annotations stats gold --seeds texts": (
         "rasid.annotations:run_stats",
@@ -143,6 +147,7 @@ HANDED_OVER: dict[str, tuple[str, dict[str, Any]]] = {
             "first": Path("one"),
             "second": Path("two"),
             "seeds": Path("seeds"),
+            "html": None,
             "list": True,
             "seed": 3,
         },

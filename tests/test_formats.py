@@ -28,7 +28,7 @@ from rasid.units import GRAPHEMES, UTF_16, Ruler
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = int(os.environ.get("RASID_EXAMPLES", "60"))
-LOSSLESS = ("doccano", "doccano-relations", "labelstudio")
+LOSSLESS = ("argilla", "doccano", "doccano-relations", "labelstudio", "spacy")
 PIECES = (
     *("سامر", "بيروت", "وزارة", "العـــراق", "مُحَمَّد", "لله", "12.5", "٣٤", "a", "é", "e\u0301", "ـ"),
     *("😀", "👨\u200d🚒", "🇱🇧", "👍🏽", "𐎀", "\u200f", "\u200e", "\u202b", "\u2067", "\u2069", "\u061c", "\ufeff"),

@@ -36,6 +36,7 @@ ROOMS = {
 LAZY_DOORS = {"src/rasid/evaluate.py": {"rasid.infer.job"}}
 HEAVY = {"torch", "transformers", "tokenizers", "datasets", "numpy", "scipy", "pydantic", "yaml", "regex"}
 # Modules that are not called like the distribution they come from, or that come with one that is named.
+WITH_EXTRAS = {"docbin.py", "pretrain.py", "warmstart.py", "fewshot.py", "reliability.py"}
 DISTRIBUTIONS = {"yaml": "pyyaml", "huggingface_hub": "transformers", "sklearn": "scikit-learn"}
 
 
@@ -170,7 +171,9 @@ def test_what_is_imported_is_asked_for() -> None:
     for path in sources("src", "train", "infer", "scripts"):
         names = {name.split(".")[0] for name in imports(tree_of(path)) if not name.startswith(".")}
         foreign = {DISTRIBUTIONS.get(n, n) for n in names - {"rasid"} if n not in sys.stdlib_module_names}
-        asked = requirements(extras=path.name in {"pretrain.py", "warmstart.py", "fewshot.py", "reliability.py"})
+        asked = requirements(
+            extras=path.name in {"docbin.py", "pretrain.py", "warmstart.py", "fewshot.py", "reliability.py"}
+        )
         assert {canonical(name) for name in foreign} <= asked, path
 
 

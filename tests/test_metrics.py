@@ -17,6 +17,7 @@ from rasid.clustermetrics import (
     StancePair,
     add_rows,
     align_clusters,
+    alpha,
     b3_by_mention,
     b3_row,
     ceaf_row,
@@ -32,7 +33,7 @@ from rasid.clustermetrics import (
     stance_pairs,
     without_singletons,
 )
-from rasid.labels import STANCES
+from rasid.labels import STANCES, StanceLabel
 from rasid.metrics import (
     Unit,
     article_units,
@@ -428,3 +429,23 @@ def test_scores_without_singletons_are_those_of_records_without_them(
 def test_a_singleton_is_a_cluster_of_one_mention() -> None:
     two, one = frozenset({(0, 1), (2, 3)}), frozenset({(4, 5)})
     assert without_singletons([two, one]) == [two]
+
+
+@given(pairs=st.lists(st.tuples(st.sampled_from(STANCES), st.sampled_from(STANCES)), min_size=1, max_size=12))
+def test_alpha_is_one_less_disagreement_observed_over_expected(pairs: list[tuple[StanceLabel, StanceLabel]]) -> None:
+    cells = confusion(StancePair("C1", "C1", (n, n + 1), *pair) for n, pair in enumerate(pairs))
+    values = [label for pair in pairs for label in pair]
+    unlike = [one != other for one, other in itertools.combinations(values, 2)]
+    observed = sum(one != other for one, other in pairs) / len(pairs)
+    expected = sum(unlike) / len(unlike)
+    assert alpha(cells) == pytest.approx(1 - observed / expected if expected else 1.0)
+
+
+def test_alpha_of_a_worked_example() -> None:
+    # Two coders, ten items, one label each of two: Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability".
+    coders = ("0100000000", "1110010100")
+    labels = {"0": STANCES[0], "1": STANCES[1]}
+    items = enumerate(zip(*coders, strict=True))
+    pairs = [StancePair("C1", "C1", (n, n + 1), labels[one], labels[other]) for n, (one, other) in items]
+    assert alpha(confusion(pairs)) == pytest.approx(0.095, abs=0.0005)
+    assert alpha([0] * 9) == 0.0

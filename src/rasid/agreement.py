@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import Literal
 
 from rasid.clustermetrics import (
     StancePair,
     add_rows,
     align_clusters,
+    alpha,
     b3_by_mention,
     cluster_f1,
     clusters_of,
@@ -22,6 +23,7 @@ from rasid.clustermetrics import (
     restrict,
     stance_pairs,
 )
+from rasid.guidelines import MAX_DEPTH, depths
 from rasid.metrics import Unit, article_units, only_type, span_estimate, split_unit
 from rasid.records import Entity, Record
 from rasid.tables import table
@@ -48,11 +50,28 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Disagreement:
+    """One place where the passes differ. `span` is None for an article's stance; `what` names the thing judged."""
+
+    doc: str
+    kind: Literal["span", "cluster", "stance"]
+    place: str
+    span: Span | None
+    what: str
+    first: str
+    second: str
+
+    def __str__(self) -> str:
+        kind = "cluster " if self.kind == "cluster" else ""
+        return f"{self.doc} {self.place} {self.what}: {kind}first {self.first}, second {self.second}"
+
+
+@dataclass(frozen=True, slots=True)
 class Agreement:
-    """All measures, and every disagreement as one line of text."""
+    """All measures, and every disagreement."""
 
     lines: tuple[Line, ...]
-    disagreements: tuple[str, ...]
+    disagreements: tuple[Disagreement, ...]
 
     def render(self) -> str:
         """The measures as a table, a row each."""
@@ -69,7 +88,7 @@ def _values(estimate: Estimate) -> Sequence[float]:
 def agreement(articles: Sequence[TwoPasses], seed: int = 0) -> Agreement:
     """Compares two passes; the same records and seed give the same result."""
     lines = [*_span_lines(articles, seed), *_cluster_lines(articles, seed), *_stance_lines(articles, seed)]
-    found = [line for article in articles for line in _disagreements(article)]
+    found = [each for article in articles for each in _disagreements(article)]
     return Agreement(tuple(lines), tuple(found))
 
 
@@ -81,6 +100,16 @@ def _by_passage(articles: Sequence[TwoPasses], outer: bool) -> list[Unit]:
     return [unit for unit in units if unit.gold or unit.predicted]
 
 
+def _at_depth(article: TwoPasses, depth: int) -> TwoPasses:
+    """The article with the spans that lie so deep in their own pass, 1 being the outermost."""
+
+    def cut(record: Record) -> Record:
+        levels = depths(record.entities)
+        return record.model_copy(update={"entities": tuple(e for e in record.entities if levels[e.id] == depth)})
+
+    return TwoPasses(cut(article.first), cut(article.second), article.text)
+
+
 def _span_lines(articles: Sequence[TwoPasses], seed: int) -> Iterator[Line]:
     units, outer = _by_passage(articles, False), _by_passage(articles, True)
 
@@ -90,6 +119,10 @@ def _span_lines(articles: Sequence[TwoPasses], seed: int) -> Iterator[Line]:
     yield line("spans F1, all", units)
     yield line("spans F1, outermost", outer)
     yield line("spans F1, boundaries only", units, typed=False)
+    for depth in range(1, MAX_DEPTH + 1):
+        level = _by_passage([_at_depth(article, depth) for article in articles], False)
+        if level:
+            yield line(f"spans F1, depth {depth}", level)
     for label in sorted({entity.type for unit in units for entity in (*unit.gold, *unit.predicted)}):
         yield line(f"spans F1, {label}", [only_type(unit, label) for unit in units])
 
@@ -124,6 +157,7 @@ def _stance_lines(articles: Sequence[TwoPasses], seed: int) -> Iterator[Line]:
         rows = [confusion(group) for found in chosen for group in _by_scope(found)]
         count = sum(len(found) for found in chosen)
         yield Line(f"stance kappa, {name}", bootstrap(rows, kappa, seed=seed), count)
+        yield Line(f"stance alpha, {name}", bootstrap(rows, alpha, seed=seed), count)
 
 
 def _by_scope(pairs: Sequence[StancePair]) -> list[list[StancePair]]:
@@ -133,7 +167,7 @@ def _by_scope(pairs: Sequence[StancePair]) -> list[list[StancePair]]:
     return list(groups.values())
 
 
-def _disagreements(article: TwoPasses) -> Iterator[str]:
+def _disagreements(article: TwoPasses) -> Iterator[Disagreement]:
     blocks = passages(article.text)
     yield from _span_differences(article, blocks)
     yield from _cluster_differences(article, blocks)
@@ -145,12 +179,12 @@ def _number(offset: int, blocks: Sequence[Span]) -> int:
     return next((n for n, block in enumerate(blocks, 1) if block.start <= offset < block.end), 0)
 
 
-def _place(doc: str, span: Span, blocks: Sequence[Span]) -> str:
+def _place(span: Span, blocks: Sequence[Span]) -> str:
     number = _number(span.start, blocks)
-    return f"{doc} {f'P{number}' if number else '-'} [{span.start}, {span.end})"
+    return f"{f'P{number}' if number else '-'} [{span.start}, {span.end})"
 
 
-def _span_differences(article: TwoPasses, blocks: Sequence[Span]) -> Iterator[str]:
+def _span_differences(article: TwoPasses, blocks: Sequence[Span]) -> Iterator[Disagreement]:
     """Spans of one pass alone; a span that both have with other types is told once."""
     sides: list[dict[Span, list[str]]] = [{}, {}]
     for side, record in zip(sides, (article.first, article.second), strict=True):
@@ -159,11 +193,11 @@ def _span_differences(article: TwoPasses, blocks: Sequence[Span]) -> Iterator[st
     for span in sorted(sides[0].keys() | sides[1].keys(), key=lambda s: (s.start, -s.end)):
         first, second = ("+".join(sorted(side.get(span, ["-"]))) for side in sides)
         if first != second:
-            place = _place(article.first.doc, span, blocks)
-            yield f"{place} {span.of(article.text)!r}: first {first}, second {second}"
+            what = repr(span.of(article.text))
+            yield Disagreement(article.first.doc, "span", _place(span, blocks), span, what, first, second)
 
 
-def _cluster_differences(article: TwoPasses, blocks: Sequence[Span]) -> Iterator[str]:
+def _cluster_differences(article: TwoPasses, blocks: Sequence[Span]) -> Iterator[Disagreement]:
     """Shared mentions whose cluster in one pass is not the counterpart of that in the other.
 
     Two mentions may stand on one range; a mention differs when its counterpart is not among those there.
@@ -182,18 +216,20 @@ def _cluster_differences(article: TwoPasses, blocks: Sequence[Span]) -> Iterator
         there = others.get(entity.span, [])
         if entity.cluster and there and alignment.get(entity.cluster) not in {each.cluster for each in there}:
             other = next((each for each in there if each.type == entity.type), there[0])
-            place = _place(article.first.doc, entity.span, blocks)
-            yield f"{place} {entity.surface!r}: cluster first {told(entity, 0)}, second {told(other, 1)}"
+            place, what = _place(entity.span, blocks), repr(entity.surface)
+            sides = (told(entity, 0), told(other, 1))
+            yield Disagreement(article.first.doc, "cluster", place, entity.span, what, *sides)
 
 
-def _stance_differences(article: TwoPasses, blocks: Sequence[Span]) -> Iterator[str]:
+def _stance_differences(article: TwoPasses, blocks: Sequence[Span]) -> Iterator[Disagreement]:
     first = {each.id: each.name for each in article.first.clusters}
     second = {each.id: each.name for each in article.second.clusters}
-    place = partial(_place, article.first.doc, blocks=blocks)
     for pair in stance_pairs(article.first, article.second):
         if pair.gold == pair.predicted:
             continue
         one, other = first.get(pair.target or ""), second.get(pair.counterpart or "")
-        where = f"{article.first.doc} article" if pair.scope == "article" else place(Span(*pair.scope))
-        labels = f"first {pair.gold or '-'}, second {pair.predicted or '-'}"
-        yield f"{where} stance towards {pair.target or pair.counterpart} {one or other!r}: {labels}"
+        span = None if pair.scope == "article" else Span(*pair.scope)
+        place = _place(span, blocks) if span else "article"
+        what = f"stance towards {pair.target or pair.counterpart} {one or other!r}"
+        sides = (pair.gold or "-", pair.predicted or "-")
+        yield Disagreement(article.first.doc, "stance", place, span, what, *sides)

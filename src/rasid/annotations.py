@@ -9,24 +9,20 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-from pydantic import BaseModel, ValidationError
 
 from rasid.agreement import TwoPasses, agreement
 from rasid.errors import DataError, nearest
 from rasid.exchange import Article
 from rasid.formats import left_out, read_format, write_files, write_format
-from rasid.guidelines import check, depths
+from rasid.guidelines import depths
 from rasid.inline import read_inline
 from rasid.labels import STANCES
-from rasid.records import Record, faults, parse_record, read_exact, read_records, sha256_of
+from rasid.records import Record, faults, read_exact, read_records, write_exact
 from rasid.tables import table
 from rasid.text import words
 
-MANIFEST = "manifest.json"
 _INLINE = ".inline.txt"
 
 
@@ -36,15 +32,6 @@ class Annotated:
 
     record: Record
     text: str
-
-
-class _Seed(BaseModel):
-    file: str
-    sha256: str
-
-
-class _Manifest(BaseModel):
-    articles: list[_Seed]
 
 
 def seed_text(seeds: Path, doc: str) -> str:
@@ -78,88 +65,6 @@ def load_annotations(folder: Path, seeds: Path) -> list[Annotated]:
             raise DataError(f"{where}: {found[0]}{more}")
         loaded[record.doc] = Annotated(record, text)
     return list(loaded.values())
-
-
-def _json_files(folder: Path) -> list[Path]:
-    files = sorted(folder.glob("*.json")) if folder.is_dir() else []
-    if not files:
-        raise DataError(f"{folder}: no folder with .json annotations; make one with rasid annotations import")
-    return files
-
-
-def _read_manifest(seeds: Path) -> dict[str, str]:
-    """Doc to sha256 of every article that is to be annotated."""
-    path = seeds / MANIFEST
-    try:
-        manifest = _Manifest.model_validate_json(read_exact(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise DataError(f"{path}: not a manifest: {field}: {first['msg'].lower()}") from None
-    return {each.file.removesuffix(".txt"): each.sha256 for each in manifest.articles}
-
-
-@dataclass(frozen=True, slots=True)
-class _Report:
-    """What validation found in one file; `sha256` is the record's, None when unreadable."""
-
-    doc: str
-    sha256: str | None
-    errors: tuple[str, ...]
-    warnings: tuple[str, ...] = ()
-
-
-def _validate_file(path: Path, seeds: Path) -> _Report:
-    try:
-        record = parse_record(read_exact(path), str(path))
-    except DataError as error:
-        return _Report(path.stem, None, (str(error),))
-    try:
-        text = seed_text(seeds, record.doc)
-    except DataError as error:
-        return _Report(record.doc, record.sha256, (f"{path}: {error}",))
-    errors = faults(record, text)
-    if record.doc != path.stem:
-        errors.insert(0, f"the file is called {path.name} and its doc {record.doc!r}")
-    warnings: tuple[str, ...] = ()
-    if not errors:
-        found = check(record, text)
-        errors, warnings = list(found.errors), found.warnings
-    prefixed = tuple(f"{path}: {each}" for each in errors)
-    return _Report(record.doc, record.sha256, prefixed, tuple(f"{path}: {each}" for each in warnings))
-
-
-def _completeness(reports: list[_Report], manifest: dict[str, str], seeds: Path, folder: Path) -> Iterator[str]:
-    hashes = {report.doc: report.sha256 for report in reports}
-    for doc, expected in manifest.items():
-        try:
-            actual = sha256_of(seed_text(seeds, doc))
-        except DataError as error:
-            yield f"{seeds / MANIFEST}: {doc}: {error}"
-        else:
-            if actual != expected:
-                yield f"{seeds / MANIFEST}: {doc}: the text's sha256 is {actual}, the manifest has {expected}"
-        if doc not in hashes:
-            yield f"{folder}: no annotation of {doc}, which {seeds / MANIFEST} names"
-        elif hashes[doc] not in (expected, None):
-            yield f"{folder}: {doc}: sha256 {hashes[doc]} is not the manifest's {expected}"
-    for doc in hashes.keys() - manifest.keys():
-        yield f"{folder}: {doc} is annotated, and {seeds / MANIFEST} does not name it"
-
-
-def run_validate(args: argparse.Namespace) -> int:
-    """Checks `args.folder` against `args.seeds` and prints every fault; 1 when there is an error."""
-    folder, seeds = Path(args.folder), Path(args.seeds)
-    manifest = _read_manifest(seeds)
-    reports = [_validate_file(path, seeds) for path in _json_files(folder)]
-    errors = [line for report in reports for line in report.errors]
-    errors += _completeness(reports, manifest, seeds, folder)
-    warnings = [line for report in reports for line in report.warnings]
-    for kind, lines in (("error", errors), ("warning", warnings)):
-        for line in lines:
-            print(f"{kind}: {line}")
-    print(f"{len(reports)} articles, {len(errors)} errors, {len(warnings)} warnings")
-    return 1 if errors else 0
 
 
 def _type_rows(annotated: list[Annotated]) -> list[list[str]]:
@@ -222,6 +127,12 @@ def run_agreement(args: argparse.Namespace) -> int:
     print(f"\n{len(articles)} articles, {count} disagreements; 95 % intervals over passages")
     if args.list:
         print(*found.disagreements, sep="\n")
+    if args.html is not None:
+        from rasid.diffpage import diff_page
+
+        output: Path = args.html
+        write_exact(output, diff_page(articles, found, (str(args.first), str(args.second))))
+        print(f"{output}: both passes, disagreements first")
     return 0
 
 

@@ -333,16 +333,22 @@ def _add_annotations(commands: _Commands[_Parser]) -> None:
     parser = commands.add_parser("annotations", help=summary, description=f"{summary.capitalize()}.")
     inner = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     checks = (
-        ("validate", "check every invariant of the annotations against their texts"),
-        ("stats", "count entities, clusters and stances"),
+        ("validate", "rasid.validation", "check every invariant of the annotations against their texts"),
+        ("stats", "rasid.annotations", "count entities, clusters and stances"),
     )
-    for name, text in checks:
-        one = _command(inner, name, f"rasid.annotations:run_{name}", text, f"rasid annotations {name} annotations")
+    for name, module, text in checks:
+        one = _command(inner, name, f"{module}:run_{name}", text, f"rasid annotations {name} annotations")
         one.add_argument("folder", nargs="?", type=Path, default=Path("annotations"), metavar="FOLDER")
         _add_seeds(one)
+        if name == "validate":
+            one.add_argument(
+                "--fix", action="store_true", help="show the mechanical remedies as a diff (docs/formats.md)"
+            )
+            one.add_argument("--write", action="store_true", help="with --fix: make them")
     _add_agreement(inner)
     _add_import(inner)
     _add_export(inner)
+    _add_labelling(inner)
 
 
 def _add_agreement(commands: _Commands[_Parser]) -> None:
@@ -357,6 +363,7 @@ def _add_agreement(commands: _Commands[_Parser]) -> None:
     parser.add_argument("second", type=Path, metavar="SECOND", help="folder of records of the same articles")
     _add_seeds(parser)
     parser.add_argument("--list", action="store_true", help="print every difference, not only the figures")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page of both passes, disagreements first")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap (default: 0)")
 
 
@@ -376,11 +383,11 @@ def _add_units(parser: _Parser) -> None:
     parser.add_argument(
         "--units",
         choices=("code-points", "utf-16", "graphemes"),
-        help="what a doccano project's offsets count (default: utf-16, as doccano does)",
+        help="what offsets count in doccano's and Argilla's files (default: utf-16, as both do)",
     )
 
 
-_FORMATS = ("brat", "conll", "doccano", "doccano-relations", "labelstudio", "wojood")
+_FORMATS = ("argilla", "brat", "conll", "doccano", "doccano-relations", "labelstudio", "spacy", "wojood")
 
 
 def _add_import(commands: _Commands[_Parser]) -> None:
@@ -416,6 +423,20 @@ def _add_export(commands: _Commands[_Parser]) -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the files")
     _add_texts(parser)
     _add_units(parser)
+
+
+def _add_labelling(commands: _Commands[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "labelling-config",
+        "rasid.labelling:run_labelling",
+        "print what an annotation tool must be told of the types: a labelling configuration",
+        "rasid annotations labelling-config --format labelstudio --output config.xml",
+    )
+    tools = ("labelstudio", "doccano")
+    parser.add_argument("--format", choices=tools, default="labelstudio", help="for which tool (default: labelstudio)")
+    parser.add_argument("--inventory", default="wojood", metavar="NAME", help="of entity types (default: wojood)")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="instead of the terminal")
 
 
 def _add_render(commands: _Commands[_Parser]) -> None:

@@ -254,3 +254,17 @@ def kappa(cells: Row) -> float:
     chance = sum(sum(cells[i * size : (i + 1) * size]) * sum(cells[i::size]) for i in range(size)) / total**2
     observed = stance_accuracy(cells)
     return 1.0 if chance == 1 else (observed - chance) / (1 - chance)
+
+
+def alpha(cells: Row) -> float:
+    """Krippendorff's alpha for nominal labels of two annotators, from `confusion` cells; 1.0 where no label differs.
+
+    Unlike kappa it takes both annotators' labels as draws from one distribution, and corrects for few items.
+    """
+    size, total = len(STANCES), sum(cells)
+    if not total:
+        return 0.0
+    counts = [sum(cells[i * size : (i + 1) * size]) + sum(cells[i::size]) for i in range(size)]
+    expected = (2 * total) ** 2 - sum(count**2 for count in counts)
+    observed = 2 * (total - sum(cells[:: size + 1]))
+    return 1 - (2 * total - 1) * observed / expected if expected else 1.0

@@ -35,6 +35,14 @@ class TaggedToken:
     line: int = field(default=0, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token that is to be found in a raw text, and the place in the file that says so."""
+
+    word: str
+    where: str
+
+
 def tagged_sentences(lines: Iterable[str], where: str, separator: str | None) -> Iterator[list[TaggedToken]]:
     """Sentences of a token-per-line file: the word, then one tag or several. Raises DataError with `where`:line."""
     sentence: list[TaggedToken] = []
@@ -77,8 +85,8 @@ def spans_of(tags: list[tuple[str, ...]]) -> list[tuple[int, int, str]]:
 # Writing
 
 
-def _outermost(entities: Sequence[Entity]) -> list[Entity]:
-    """The entities that lie in no other; of equal spans the first in the record."""
+def flat(entities: Sequence[Entity]) -> list[Entity]:
+    """The entities that lie in no other, by start; of equal spans the first in the record."""
     kept: list[Entity] = []
     for entity in sorted(entities, key=lambda e: (e.start, -e.end)):
         if not kept or kept[-1].end <= entity.start:
@@ -142,7 +150,7 @@ def _export(articles: list[Article], nested: bool) -> Written:
         starts, ends = {word.start for word in cut}, {word.end for word in cut}
         entities = list(article.record.entities)
         aligned = [entity for entity in entities if entity.start in starts and entity.end in ends]
-        kept = aligned if nested else _outermost(aligned)
+        kept = aligned if nested else flat(aligned)
         left += _unheld(article.record)
         left += Counter(
             {
@@ -188,10 +196,13 @@ def _join(found: list[list[TaggedToken]]) -> str:
     return "".join(" ".join(token.word for token in sentence) + "\n" for sentence in found)
 
 
-def _align(found: list[list[TaggedToken]], text: str, path: Path, doc: str) -> list[Span]:
-    """Where each token stands in `text`; between two there may be white space and controls. Raises DataError."""
+def align(tokens: Iterable[Token], text: str, doc: str, where: str) -> list[Span]:
+    """Where each token stands in `text`; between two there may be white space and controls.
+
+    Raises DataError for the first that is not there, or, led by `where`, when the text goes on after the last.
+    """
     places, position = [], 0
-    for token in (token for sentence in found for token in sentence):
+    for token in tokens:
         gap = _GAP.match(text, position)
         after = gap.end() if gap else position
         # Not only at its end: a token may begin with a control itself, which the gap has swallowed.
@@ -199,7 +210,7 @@ def _align(found: list[list[TaggedToken]], text: str, path: Path, doc: str) -> l
         if start is None:
             there = text[after : after + max(20, len(token.word))]
             raise DataError(
-                f"{path}:{token.line}: the text of {doc!r} goes on {there!r} at {after}, not {token.word!r}; "
+                f"{token.where}: the text of {doc!r} goes on {there!r} at {after}, not {token.word!r}; "
                 "tokens must stand in the text in order, with nothing but white space between them"
             )
         position = start + len(token.word)
@@ -207,7 +218,7 @@ def _align(found: list[list[TaggedToken]], text: str, path: Path, doc: str) -> l
     rest = _GAP.match(text, position)
     after = rest.end() if rest else position
     if after < len(text):
-        raise DataError(f"{path}: ends before the text of {doc!r} does, which goes on {text[after : after + 20]!r}")
+        raise DataError(f"{where}: ends before the text of {doc!r} does, which goes on {text[after : after + 20]!r}")
     return places
 
 
@@ -223,7 +234,8 @@ def _read(source: Path, texts: Path | None, nested: bool) -> Iterator[Drawn]:
         text = read_exact(raw) if raw is not None and raw.is_file() else None
         extras = Extras(meta={"text_rule": JOINED}) if text is None else Extras()
         text = _join(found) if text is None else text
-        yield _drawn(path, doc, text, found, _align(found, text, path, doc), extras)
+        tokens = [Token(token.word, f"{path}:{token.line}") for sentence in found for token in sentence]
+        yield _drawn(path, doc, text, found, align(tokens, text, doc, str(path)), extras)
 
 
 def _drawn(

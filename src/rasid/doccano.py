@@ -20,17 +20,16 @@ from rasid.exchange import (
     COREF,
     Article,
     Drawn,
-    Extras,
     Mention,
     Written,
-    extras_of,
+    carried,
+    carry,
     fresh_ids,
     linked,
     parse_json,
     validated,
 )
 from rasid.records import read_exact
-from rasid.text import Span
 from rasid.units import UTF_16, Ruler
 
 _KEY = "rasid"
@@ -49,8 +48,7 @@ def _line(article: Article, unit: str, relations: bool, left: Counter[str]) -> d
             continue
         numbers[entity.id] = len(numbers) + 1
         spans.append((start, end, entity.type))
-    places = [[e.start, e.end, e.type, e.id] for e in record.entities if e.id in numbers]
-    carried = json.dumps({"ids": places, **extras_of(record).tree()}, ensure_ascii=False)
+    beside = carry(record, [entity for entity in record.entities if entity.id in numbers])
     tree: dict[str, Any] = {"text": article.text}
     if relations:
         tree["entities"] = [
@@ -64,7 +62,7 @@ def _line(article: Article, unit: str, relations: bool, left: Counter[str]) -> d
         ]
     else:
         tree["label"] = spans
-    return {**tree, "doc": record.doc, _KEY: carried}
+    return {**tree, "doc": record.doc, _KEY: beside}
 
 
 def _export(articles: list[Article], unit: str, relations: bool) -> Written:
@@ -112,23 +110,6 @@ class _Line(_Loose):
     rasid: str | dict[str, Any] | None = None
 
 
-class _Ids(_Loose):
-    """What `_line` adds to the extras: [start, end, type, id], in code points."""
-
-    ids: tuple[tuple[int, int, str, str], ...] = ()
-
-
-def _place(ruler: Ruler, start: int, end: int, unit: str, where: str) -> Span:
-    """In code points. Raises DataError for offsets that the text has no place for."""
-    first, last = ruler.into(start), ruler.into(end)
-    if first is None or last is None or first >= last:
-        raise DataError(
-            f"{where}: [{start}, {end}) is no span of this text when offsets count {unit}; "
-            "--units says what they count: code-points, utf-16 or graphemes"
-        )
-    return Span(first, last)
-
-
 def _entities(line: _Line, where: str) -> tuple[_Entity, ...]:
     """The spans, whichever of three fields has them; triples are numbered from 1."""
     if line.entities is not None:
@@ -158,21 +139,20 @@ def _read_line(source: str, where: str, unit: str, doc: str) -> Drawn:
     text = line.text if line.text is not None else line.data
     if text is None:
         raise DataError(f"{where}: no text; expected the article in a field text (or data, in old exports)")
-    at = f"{where}: {_KEY}"
-    carried = parse_json(line.rasid, at) if isinstance(line.rasid, str) else line.rasid or {}
-    ids = validated(_Ids, carried, at).ids
-    extras = validated(Extras, {key: value for key, value in carried.items() if key != "ids"}, at)
-    own = {(start, end, kind): name for start, end, kind, name in ids}
-    fresh = fresh_ids(own.values(), "T")
+    beside = carried(line.rasid, f"{where}: {_KEY}")
+    own = dict(beside.ids)
+    fresh = fresh_ids(beside.ids.values(), "T")
     ruler, names, mentions = Ruler(text, unit), {}, []
     for number, one in enumerate(_entities(line, where), 1):
         at = f"{where}, span {number}"
-        span = _place(ruler, one.start_offset, one.end_offset, unit, at)
+        span = ruler.span(one.start_offset, one.end_offset, at)
         names[one.id] = own.pop((span.start, span.end, one.label), "") or next(fresh)
         mentions.append(Mention(names[one.id], one.label, span.start, span.end, at))
+    order = {name: number for number, name in enumerate(beside.ids.values())}
+    mentions.sort(key=lambda one: order.get(one.id, len(order)))  # the tool gives spans back in any order
     left: Counter[str] = Counter()
     links = tuple(_links(line, names, where, left)) if line.entities is not None else None
-    return Drawn(line.doc or doc, text, tuple(mentions), where, links, extras, left)
+    return Drawn(line.doc or doc, text, tuple(mentions), where, links, beside.extras, left)
 
 
 def read_doccano(source: Path, unit: str = UTF_16) -> Iterator[Drawn]:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rasid.errors import DataError
-from rasid.labels import VALUES
-from rasid.records import Cluster, Entity, Label, ModelInfo, Record, Score, Stance, faults, sha256_of
+from rasid.labels import VALUES, StanceLabel
+from rasid.records import Cluster, Entity, Label, ModelInfo, Range, Record, Score, Stance, faults, sha256_of
 
 _Model = TypeVar("_Model", bound=BaseModel)
 COREF = "Coref"  # the name of the link between mentions of one thing, in every format
@@ -81,10 +81,21 @@ class Extras(_Carried):
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """A stance that an annotator chose on a mention of its target; `holder` is author, other or a mention's id."""
+
+    mention: str
+    scope: Literal["article"] | Range
+    label: StanceLabel
+    holder: str = "author"
+
+
+@dataclass(frozen=True, slots=True)
 class Drawn:
     """One article as a file shows it. `links` None: the format has none, clusters are as `extras` has them.
 
-    `left` counts what the file holds and a record cannot, `notes` are sentences for the user.
+    `chosen` are stances that come on top of those of `extras`, and stand in place of theirs of the same target, scope
+    and holder. `left` counts what the file holds and a record cannot, `notes` are sentences for the user.
     """
 
     doc: str
@@ -95,13 +106,14 @@ class Drawn:
     extras: Extras = field(default_factory=Extras)
     left: Counter[str] = field(default_factory=Counter)
     notes: tuple[str, ...] = ()
+    chosen: tuple[Chosen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Files by name, and how many things of each kind the format could not hold."""
+    """Files by name, text or bytes, and how many things of each kind the format could not hold."""
 
-    files: dict[str, str]
+    files: Mapping[str, str | bytes]
     left: Counter[str]
 
 
@@ -137,6 +149,35 @@ def parse_json(text: str, where: str) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise DataError(f"{where}: not JSON ({error})") from None
+
+
+class _Ids(BaseModel):
+    """[start, end, type, id] of every span, in code points."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    ids: tuple[tuple[int, int, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What came back of a string that `carry` made; `ids` has the id of each span, by start, end and type."""
+
+    extras: Extras
+    ids: dict[tuple[int, int, str], str]
+
+
+def carry(record: Record, entities: Iterable[Entity]) -> str:
+    """The extras as a string, with the places of `entities`: for formats whose spans keep no id of their own."""
+    places = [[one.start, one.end, one.type, one.id] for one in entities]
+    return json.dumps({"ids": places, **extras_of(record).tree()}, ensure_ascii=False)
+
+
+def carried(value: object, where: str) -> Carried:
+    """Of a string from `carry`, or None where a file has none. Raises DataError, led by `where`."""
+    tree: Any = parse_json(value, where) if isinstance(value, str) else value or {}
+    ids = validated(_Ids, tree, where).ids
+    extras = validated(Extras, {key: value for key, value in tree.items() if key != "ids"}, where)
+    return Carried(extras, {(start, end, kind): name for start, end, kind, name in ids})
 
 
 def fresh_ids(used: Iterable[str], prefix: str) -> Iterator[str]:
@@ -223,14 +264,21 @@ def _new_cluster(name: str, mentions: Sequence[Mention], drawn: Drawn) -> Cluste
     return Cluster(id=name, name=drawn.text[longest.start : longest.end], type=longest.type)
 
 
-def _stances(drawn: Drawn, renamed: dict[str, str]) -> tuple[Stance, ...]:
-    """The stances whose target and holder are still there, by their clusters' present ids."""
-    known = renamed | {"author": "author", "other": "other"}
-    return tuple(
+def _stances(drawn: Drawn, gathered: _Gathered) -> tuple[Stance, ...]:
+    """The stances whose target and holder are still there, by their clusters' present ids, and those newly chosen."""
+    known = gathered.renamed | {"author": "author", "other": "other"}
+    kept = [
         stance.model_copy(update={"target": known[stance.target], "holder": known[stance.holder]})
         for stance in drawn.extras.stances
-        if stance.target in renamed and stance.holder in known
-    )
+        if stance.target in gathered.renamed and stance.holder in known
+    ]
+    fresh = {}
+    for one in drawn.chosen:
+        holder = gathered.of_group.get(one.holder, one.holder)
+        stance = Stance(target=gathered.of_group[one.mention], scope=one.scope, label=one.label, holder=holder)
+        fresh[stance.target, stance.scope, stance.holder] = stance
+    found = [fresh.pop((stance.target, stance.scope, stance.holder), stance) for stance in kept]
+    return (*found, *fresh.values())
 
 
 def _entity(one: Mention, drawn: Drawn, cluster: str | None) -> Entity:
@@ -260,7 +308,7 @@ def to_record(drawn: Drawn) -> Record:
         sha256=sha256_of(text),
         entities=tuple(_entity(one, drawn, gathered.of_group.get(one.id)) for one in drawn.mentions),
         clusters=gathered.clusters,
-        stances=_stances(drawn, gathered.renamed),
+        stances=_stances(drawn, gathered),
         **{name: getattr(extras, name) for name in ("meta", "labels", "model", "warnings")},
     )
     found = faults(record, text)
@@ -271,7 +319,7 @@ def to_record(drawn: Drawn) -> Record:
 
 def lost_stances(drawn: Drawn, record: Record) -> int:
     """How many stances went with clusters that were deleted in the tool."""
-    return len(drawn.extras.stances) - len(record.stances)
+    return max(0, len(drawn.extras.stances) - len(record.stances))
 
 
 def _refuse(drawn: Drawn, found: list[str]) -> NoReturn:

@@ -7,12 +7,14 @@ and go to, and the sentence that says what a format could not hold.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from rasid.argilla import export_argilla, read_argilla
 from rasid.brat import export_brat, read_brat
 from rasid.conll import export_conll, export_wojood, read_conll, read_wojood
+from rasid.docbin import export_docbin, read_docbin
 from rasid.doccano import export_doccano, export_doccano_relations, read_doccano
 from rasid.errors import DataError, nearest
 from rasid.exchange import Article, Drawn, Written, check_name, check_types, lost_stances, to_record
@@ -39,6 +41,11 @@ class Format:
 
 
 FORMATS = {
+    "argilla": Format(
+        lambda articles, asked: export_argilla(articles, asked.unit),
+        lambda path, asked: read_argilla(path, asked.unit),
+        units=True,
+    ),
     "brat": Format(lambda articles, _: export_brat(articles), lambda path, _: read_brat(path)),
     "conll": Format(lambda articles, _: export_conll(articles), lambda path, asked: read_conll(path, asked.texts)),
     "doccano": Format(
@@ -52,8 +59,11 @@ FORMATS = {
         units=True,
     ),
     "labelstudio": Format(lambda articles, _: export_labelstudio(articles), lambda path, _: read_labelstudio(path)),
+    "spacy": Format(lambda articles, _: export_docbin(articles), lambda path, asked: read_docbin(path, asked.texts)),
     "wojood": Format(lambda articles, _: export_wojood(articles), lambda path, asked: read_wojood(path, asked.texts)),
 }
+
+_MEASURED = [name for name, one in FORMATS.items() if one.units]
 
 
 def _format(name: str) -> Format:
@@ -67,7 +77,7 @@ def _unit(name: str, given: str | None) -> str:
     if given is None:
         return UTF_16
     if not _format(name).units:
-        raise DataError(f"--units {given}: format {name} has a unit of its own; --units is for doccano")
+        raise DataError(f"--units {given}: format {name} has a unit of its own; --units is for {', '.join(_MEASURED)}")
     if given == BYTES or given not in UNITS:
         raise DataError(f"--units {given}: known: {', '.join(unit for unit in UNITS if unit != BYTES)}")
     return given
@@ -143,11 +153,11 @@ def _same_text(raw: str, drawn: Drawn, path: Path) -> None:
     )
 
 
-def write_files(folder: Path, files: dict[str, str]) -> None:
+def write_files(folder: Path, files: Mapping[str, str | bytes]) -> None:
     """Writes `files` into `folder`, which is made. Raises DataError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{folder}: cannot be written ({error.strerror})") from None
-    for name, text in files.items():
-        write_exact(folder / name, text)
+    for name, content in files.items():
+        write_exact(folder / name, content)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rasid.edges import trimmed
 from rasid.labels import SALIENT
 from rasid.records import Entity, Record
 from rasid.targets import is_target
@@ -51,7 +52,13 @@ def depths(entities: tuple[Entity, ...]) -> dict[str, int]:
 def check(record: Record, text: str) -> Findings:
     """Findings on one sound record (`records.faults` is empty) and its raw text."""
     articles, named = _article_findings(record), _passage_findings(record, text)
-    errors = [*_depth_errors(record), *_scope_errors(record, text), *articles.errors, *named.errors]
+    errors = [
+        *_depth_errors(record),
+        *_edge_errors(record, text),
+        *_scope_errors(record, text),
+        *articles.errors,
+        *named.errors,
+    ]
     warnings = [*_boundary_warnings(record, text), *_type_warnings(record)]
     return Findings(tuple(errors), (*warnings, *articles.warnings, *named.warnings))
 
@@ -96,13 +103,24 @@ def _depth_errors(record: Record) -> Iterator[str]:
             yield f"entity {entity.id} {entity.surface!r}: nested {level} deep, at most {MAX_DEPTH}"
 
 
+def _edge_errors(record: Record, text: str) -> Iterator[str]:
+    for entity in record.entities:
+        inner = trimmed(text, entity.span)
+        if inner != entity.span:
+            yield (
+                f"entity {entity.id} {entity.surface!r}: quotation marks, brackets and punctuation stay out; "
+                f"{inner.of(text)!r} is [{inner.start}, {inner.end})"
+            )
+
+
 def _scope_errors(record: Record, text: str) -> Iterator[str]:
     known = {(span.start, span.end) for span in passages(text)}
     for number, stance in enumerate(record.stances, 1):
         ranges = [] if stance.scope == "article" else [stance.scope]
         for scope in [*ranges, *(stance.evidence or ())]:
             if scope not in known:
-                yield f"stance {number} towards {stance.target}: [{scope[0]}, {scope[1]}) is not a passage"
+                name = f"stance {number} towards {stance.target}: [{scope[0]}, {scope[1]})"
+                yield f"{name} is not a passage; allowed: those of rasid.text.passages"
 
 
 def _boundary_warnings(record: Record, text: str) -> Iterator[str]:

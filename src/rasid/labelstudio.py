@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +20,7 @@ from rasid.errors import DataError
 from rasid.exchange import (
     COREF,
     Article,
+    Chosen,
     Drawn,
     Extras,
     Mention,
@@ -30,10 +31,15 @@ from rasid.exchange import (
     parse_json,
     validated,
 )
-from rasid.records import Entity, Score, read_exact
+from rasid.labels import STANCES, VALUES
+from rasid.records import Entity, Range, Score, read_exact
+from rasid.text import passages
 from rasid.units import CODE_POINTS, Quoted, settle
 
-FROM, TO = "label", "text"  # the names of the Labels and the Text tag in the labelling configuration
+# Names of tags in the labelling configuration: the Labels, the Text, and the questions asked of each target.
+FROM, TO, HOLDER = "label", "text", "holder"
+STANCE = {"passage": "stance", "article": "article-stance"}
+_QUESTIONS = frozenset({HOLDER, *STANCE.values()})
 _KEY = "rasid"
 _FILE = "tasks.json"
 
@@ -99,7 +105,7 @@ class _Task(_Loose):
     id: int | str | None = None
     data: dict[str, Any]
     annotations: tuple[_Work, ...] = ()
-    predictions: tuple[_Work, ...] = ()
+    predictions: tuple[_Work | int, ...] = ()  # the export JSON has their numbers alone
 
 
 def _chosen(task: _Task, where: str) -> tuple[_Work, str]:
@@ -113,7 +119,13 @@ def _chosen(task: _Task, where: str) -> tuple[_Work, str]:
         return done[0], "annotations"
     if len(task.predictions) != 1:
         raise DataError(f"{where}: no annotation and {len(task.predictions)} predictions; one of them is needed")
-    return task.predictions[0], "predictions"
+    found = task.predictions[0]
+    if isinstance(found, int):
+        raise DataError(
+            f"{where}: no annotation, and of its prediction the number {found} alone; "
+            "export a snapshot with predictions in full, or submit the task"
+        )
+    return found, "predictions"
 
 
 def _regions(result: tuple[dict[str, Any], ...], where: str) -> list[_Region]:
@@ -137,6 +149,57 @@ def _mentions(text: str, regions: list[_Region], where: str) -> tuple[str, tuple
     return settled.unit, tuple(found)
 
 
+class _Picked(_Loose):
+    choices: tuple[str, ...] = Field(min_length=1, max_length=1)
+
+
+class _Choice(_Loose):
+    """An answer to a question that is asked of one region, whose id it has."""
+
+    id: str
+    from_name: str
+    value: _Picked
+
+
+def _speakers(result: tuple[dict[str, Any], ...]) -> dict[str, str]:
+    """Region to the region of its speaker, from links named as the question of the holder."""
+    ends = [item for item in result if item.get("type") == "relation" and _is_holder(item)]
+    return {str(item.get("from_id")): str(item.get("to_id")) for item in ends}
+
+
+def _is_holder(item: dict[str, Any]) -> bool:
+    return any(str(label).lower() == HOLDER for label in item.get("labels") or ())
+
+
+def _chosen_stances(
+    text: str, result: tuple[dict[str, Any], ...], mentions: tuple[Mention, ...], where: str
+) -> Iterator[Chosen]:
+    """Stances by their regions; a passage's is that of the passage which the region begins in."""
+    known = {one.id: one for one in mentions if one.type not in VALUES}
+    answers: dict[tuple[str, str], str] = {}
+    for number, item in enumerate(result, 1):
+        if item.get("type") == "choices" and item.get("from_name") in _QUESTIONS:
+            choice = validated(_Choice, item, f"{where}, result {number}")
+            if choice.id not in known:
+                raise DataError(f"{where}, result {number}: stance on {choice.id!r}, which is no name of this task")
+            answers[choice.id, choice.from_name] = choice.value.choices[0]
+    speakers, blocks = _speakers(result), passages(text)
+    for (name, question), answer in answers.items():
+        if question == HOLDER:
+            continue
+        at = f"{where}, region {name}"
+        if answer not in STANCES:
+            raise DataError(f"{at}: {question} {answer!r}; allowed: {', '.join(STANCES)}")
+        block = next((b for b in blocks if b.start <= known[name].start < b.end), None)
+        if question == STANCE["passage"] and block is None:
+            raise DataError(f"{at}: it stands in no passage, so it takes no stance but the article's")
+        speaker = speakers.get(name)
+        holder = speaker if speaker in known else answers.get((name, HOLDER), "author")
+        here = block if question == STANCE["passage"] else None
+        scope: Literal["article"] | Range = (here.start, here.end) if here else "article"
+        yield Chosen(name, scope, answer, holder)
+
+
 def _links(
     result: tuple[dict[str, Any], ...], known: set[str], where: str, left: Counter[str]
 ) -> list[tuple[str, str]]:
@@ -144,7 +207,9 @@ def _links(
     links = []
     for number, item in enumerate(result, 1):
         kind = item.get("type")
-        if kind == "labels":
+        if kind == "labels" or (kind == "choices" and item.get("from_name") in _QUESTIONS):
+            continue
+        if kind == "relation" and _is_holder(item):
             continue
         if kind != "relation":
             left[f"results of type {kind}"] += 1
@@ -177,7 +242,8 @@ def _read_task(tree: object, where: str, number: int) -> Drawn:
     if kind == "annotations" and extras.model is not None:  # people have been over it: no longer the model's
         extras = extras.model_copy(update={"model": None, "entities": {}})
     notes = () if unit == CODE_POINTS else (f"{where}: offsets count {unit} and were read so",)
-    return Drawn(doc, text, mentions, where, tuple(links), extras, left, notes)
+    chosen = tuple(_chosen_stances(text, work.result, mentions, where))
+    return Drawn(doc, text, mentions, where, tuple(links), extras, left, notes, chosen)
 
 
 def read_labelstudio(source: Path) -> Iterator[Drawn]:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rasid.errors import DataError
+from rasid.errors import DataError, nearest
 from rasid.labels import VALUES, WOJOOD, StanceLabel
 from rasid.text import Span
 
@@ -171,10 +171,10 @@ def _lines(path: Path) -> Iterator[str]:
         raise DataError(f"{path}:{number}: not UTF-8 ({error.reason} at byte {error.start} of the line)") from None
 
 
-def write_exact(path: Path, text: str) -> None:
-    """Writes a UTF-8 file with its newlines as they are. Raises DataError."""
+def write_exact(path: Path, content: str | bytes) -> None:
+    """Writes a UTF-8 file with its newlines as they are, or bytes. Raises DataError."""
     try:
-        path.write_bytes(text.encode("utf-8"))
+        path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror})") from None
 
@@ -211,12 +211,12 @@ def _entity_faults(record: Record, text: str, types: tuple[str, ...]) -> Iterato
             continue
         actual = text[entity.start : entity.end]
         if actual != entity.surface:
-            yield f"{name}: the text there reads {actual!r}"
+            yield f"{name}: the text there reads {actual!r}; surface must be that"
         if actual != actual.strip():
-            yield f"{name}: white space at its ends"
+            yield f"{name}: white space at its ends; a span begins and ends in a character that shows"
         key = (entity.start, entity.end, entity.type)
         if key in seen:
-            yield f"{name}: the same span and type stands twice"
+            yield f"{name}: the same span and type stands twice; once is allowed"
         seen.add(key)
 
 
@@ -227,7 +227,8 @@ def _crossings(record: Record) -> Iterator[str]:
         while stack and stack[-1].end <= entity.start:
             stack.pop()
         if stack and stack[-1].end < entity.end:
-            yield f"entities {stack[-1].id} and {entity.id} cross: {stack[-1].surface!r}, {entity.surface!r}"
+            both = f"entities {stack[-1].id} and {entity.id} cross: {stack[-1].surface!r}, {entity.surface!r}"
+            yield f"{both}; spans may nest or stand apart"
         stack.append(entity)
 
 
@@ -237,18 +238,20 @@ def _cluster_faults(record: Record, inventory: tuple[str, ...]) -> Iterator[str]
         if cluster.given != (cluster.type == GIVEN):
             yield f"cluster {cluster.id} {cluster.name!r}: a given target, and no other cluster, has type {GIVEN}"
         elif not cluster.given and (cluster.type not in inventory or cluster.type in VALUES):
-            yield f"cluster {cluster.id} {cluster.name!r}: a cluster has no type {cluster.type!r}"
+            allowed = ", ".join(name for name in inventory if name not in VALUES)
+            yield f"cluster {cluster.id} {cluster.name!r}: a cluster has no type {cluster.type!r}; allowed: {allowed}"
     counts = Counter(cluster.id for cluster in record.clusters)
-    yield from (f"cluster {name} is defined {count} times" for name, count in counts.items() if count > 1)
+    yield from (f"cluster {name} is defined {n} times; ids must differ" for name, n in counts.items() if n > 1)
     identifiers = Counter(entity.id for entity in record.entities)
-    yield from (f"entity id {name} is used {count} times" for name, count in identifiers.items() if count > 1)
+    yield from (f"entity id {name} is used {n} times; ids must differ" for name, n in identifiers.items() if n > 1)
     used = {entity.cluster for entity in record.entities}
     given = {cluster.id for cluster in record.clusters if cluster.given}
-    yield from (f"cluster {name} has no mention" for name in types if name not in used | given)
+    alone = (name for name in types if name not in used | given)
+    yield from (f"cluster {name} has no mention; only a given target has none" for name in alone)
     yield from (f"given target {name} has a mention" for name in given & used)
     for entity in record.entities:
         if entity.type in VALUES and entity.cluster is not None:
-            yield f"entity {entity.id}: {entity.type} is a value and has no cluster"
+            yield f"entity {entity.id}: {entity.type} is a value, its cluster must be null"
         if entity.type not in VALUES and entity.cluster not in types:
             yield f"entity {entity.id} {entity.surface!r}: cluster {entity.cluster!r} is not defined"
 
@@ -259,7 +262,7 @@ def _stance_faults(record: Record, text: str) -> Iterator[str]:
     for number, stance in enumerate(record.stances, 1):
         name = f"stance {number} towards {stance.target}"
         if stance.target not in known:
-            yield f"{name}: the target is not a cluster of this record"
+            yield f"{name}: the target is not a cluster of this record{nearest(stance.target, known)}"
         if stance.holder not in known | {"author", "other"}:
             yield f"{name}: holder {stance.holder!r} is neither author, other nor a cluster of this record"
         ranges = [] if stance.scope == "article" else [stance.scope]
@@ -268,14 +271,18 @@ def _stance_faults(record: Record, text: str) -> Iterator[str]:
                 yield f"{name}: range [{start}, {end}) out of the text's {len(text)} characters"
         key = (stance.target, stance.scope, stance.holder)
         if key in seen:
-            yield f"{name}: a second stance for the same scope and holder"
+            yield f"{name}: a second stance for the same scope and holder; one is allowed"
         seen.add(key)
 
 
 def _label_faults(record: Record) -> Iterator[str]:
     for name, given in record.labels.items():
         counts = Counter(one.label for one in given) if isinstance(given, tuple) else Counter()
-        yield from (f"labels {name}: {label!r} is given {count} times" for label, count in counts.items() if count > 1)
+        yield from (
+            f"labels {name}: {label!r} is given {count} times; once is allowed"
+            for label, count in counts.items()
+            if count > 1
+        )
 
 
 def json_schema() -> dict[str, Any]:

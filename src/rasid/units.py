@@ -43,6 +43,7 @@ class Ruler:
     def __init__(self, text: str, unit: str) -> None:
         if unit not in UNITS:
             raise DataError(f"unknown unit {unit!r}; known: {', '.join(UNITS)}")
+        self.unit = unit
         self._out = dict(_boundaries(text, unit))
         self._into = {count: place for place, count in self._out.items()}
 
@@ -51,6 +52,16 @@ class Ruler:
 
     def into(self, count: int) -> int | None:
         return self._into.get(count)
+
+    def span(self, start: int, end: int, where: str) -> Span:
+        """A span of a file that does not repeat its text. Raises DataError where the text has no such place."""
+        first, last = self.into(start), self.into(end)
+        if first is None or last is None or first >= last:
+            raise DataError(
+                f"{where}: [{start}, {end}) is no span of this text when offsets count {self.unit}; "
+                "--units says what they count: code-points, utf-16 or graphemes"
+            )
+        return Span(first, last)
 
 
 @dataclass(frozen=True, slots=True)
