@@ -18,8 +18,8 @@ WOJOOD = (
 )
 # Values stand for themselves: no cluster gathers their mentions.
 VALUES = frozenset({"DATE", "TIME", "CARDINAL", "ORDINAL", "PERCENT", "QUANTITY", "UNIT", "MONEY", "CURR"})
-# None of these stands inside another, save a DATE in a TIME (annotation guidelines, rules 11 and 12; so in Wojood): the 40
-# of 40 مليون ليرة is no CARDINAL. CURR in MONEY and UNIT in QUANTITY are other matters.
+# None of these stands inside another, save a DATE in a TIME (annotation guidelines, rules 11 and 12; so in Wojood): the
+# 40 of 40 مليون ليرة is no CARDINAL. CURR in MONEY and UNIT in QUANTITY are other matters.
 FIGURES = frozenset({"DATE", "TIME", "CARDINAL", "ORDINAL", "PERCENT", "QUANTITY", "MONEY"})
 # Clusters of these types may be the target of a stance.
 SALIENT = frozenset({"ORG", "GPE", "PERS"})
