@@ -265,6 +265,7 @@ def _add_evaluate(commands: _Commands[_Parser]) -> None:
     parser.add_argument("--gold", type=Path, required=True, metavar="DIR", help="folder of gold records")
     _add_seeds(parser)
     parser.add_argument("--report", type=Path, metavar="DIR", help="where to write the report, besides stdout")
+    _add_gates(parser)
     parser.add_argument(
         "--trained-on",
         type=Path,
@@ -283,6 +284,19 @@ def _add_evaluate(commands: _Commands[_Parser]) -> None:
         help="where to list every wrong entity; a page of them by kind is written beside it, as .md",
     )
     _add_device(parser)
+
+
+def _add_gates(parser: _Parser) -> None:
+    parser.add_argument(
+        "--gate", type=Path, metavar="FILE", help="limits to keep (docs/gates.md); exit code 1 where one is not kept"
+    )
+    parser.add_argument(
+        "--baseline", type=Path, metavar="DIR", help="the stored report that the gate's regressions are held against"
+    )
+    parser.add_argument("--junit", type=Path, metavar="FILE.xml", help="where to write the gates for CI")
+    parser.add_argument(
+        "--summary", type=Path, metavar="FILE", help='page to add the short report to, such as "$GITHUB_STEP_SUMMARY"'
+    )
 
 
 def _add_compare(commands: _Commands[_Parser]) -> None:
