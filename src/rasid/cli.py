@@ -486,6 +486,23 @@ def _add_index(commands: _Commands[_Parser]) -> None:
     )
 
 
+def _add_schema(commands: _Commands[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "schema",
+        "rasid.cli:run_schema",
+        "print the JSON Schema of a record, or of a file of a report",
+        "rasid schema > record.schema.json",
+    )
+    parser.add_argument(
+        "file",
+        nargs="?",
+        choices=("record", "report", "runs", "gates"),
+        default="record",
+        help="what is described: a record, report.json, runs.json or gates.json (default: record)",
+    )
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line; `args.door` names the function that a command opens."""
     parser = _Parser(prog="rasid", description="Arabic named entities and stance for news.")
@@ -504,17 +521,16 @@ def make_parser() -> argparse.ArgumentParser:
         _add_index,
     ):
         add(commands)
-    schema = "print the JSON Schema of a record"
-    _command(commands, "schema", "rasid.cli:run_schema", schema, "rasid schema > record.schema.json")
+    _add_schema(commands)
     _command(commands, "models", "rasid.cli:run_models", "list the models that ship with rasid", "rasid models")
     return parser
 
 
 def run_schema(args: argparse.Namespace) -> int:
     """`rasid schema`."""
-    from rasid.records import json_schema
+    from rasid.schemas import SCHEMAS
 
-    print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    print(json.dumps(SCHEMAS[args.file](), indent=2, ensure_ascii=False))
     return 0
 
 

@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Literal, TypeVar
 
 from rasid.counts import Counts, Figure
@@ -260,7 +259,15 @@ def render(verdicts: Sequence[Verdict]) -> str:
     return f"{head}\n\n{table(HEADER, rows)}"
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What gates.json holds; `passed` where no gate has failed."""
+
+    passed: bool
+    gates: tuple[Verdict, ...]
+
+
 def to_json(verdicts: Sequence[Verdict]) -> str:
     """The verdicts as gates.json holds them."""
-    tree = {"passed": not failed(verdicts), "gates": [asdict(each) for each in verdicts]}
-    return json.dumps(tree, ensure_ascii=False, indent=2)
+    found = Judgement(not failed(verdicts), tuple(verdicts))
+    return json.dumps(asdict(found), ensure_ascii=False, indent=2)
