@@ -115,11 +115,20 @@ class Counts:
         return json.dumps({"version": VERSION, "docs": self.docs, "figures": figures}, ensure_ascii=False)
 
 
-def count(gold: Sequence[Record], predicted: Sequence[Record], seen: Group | None = None) -> Counts:
-    """Counts of aligned records (ValueError when they are not); `seen`, from `matching.by_seen`, splits by surface."""
+def count(
+    gold: Sequence[Record],
+    predicted: Sequence[Record],
+    seen: Group | None = None,
+    pairs: Sequence[Sequence[StancePair]] | None = None,
+) -> Counts:
+    """Counts of aligned records (ValueError when they are not); `seen`, from `matching.by_seen`, splits by surface.
+
+    `pairs` are the articles' stance pairs, where they are known already.
+    """
     figures = dict(unit_figures(partial(article_units, gold, predicted), seen))
     figures |= _cluster_figures(gold, predicted)
-    pairs = [stance_pairs(one, other) for one, other in zip(gold, predicted, strict=True)]
+    if pairs is None:
+        pairs = [stance_pairs(one, other) for one, other in zip(gold, predicted, strict=True)]
     figures |= stance_figures(pairs)
     figures |= _label_figures(gold, predicted)
     return Counts(tuple(record.doc for record in gold), figures)

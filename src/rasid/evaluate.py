@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import get_args
 
 from rasid.annotations import Annotated, load_annotations
-from rasid.clustermetrics import ClusterScores, StancePair, cluster_scores, stance_pairs
+from rasid.clustermetrics import ClusterScores, StancePair, scores_of, stance_pairs
 from rasid.counts import GROUP, Counts, count, entity_figure, write_counts
 from rasid.errors import DataError
 from rasid.gatecommand import Gating, read_gating
@@ -175,9 +175,9 @@ def evaluate(
     scored = any(entity.score is not None for record in predicted for entity in record.entities)
     thresholds = what_thresholds_buy(records, predicted, (*THRESHOLDS, least)) if scored else ()
     predicted = [at_least(record, least) for record in predicted]
-    counts = count(records, predicted, seen)
-    estimates = {name: figure.estimate(seed) for name, figure in counts.figures.items()}
     pairs = [stance_pairs(one, other) for one, other in zip(records, predicted, strict=True)]
+    counts = count(records, predicted, seen, pairs)
+    estimates = {name: figure.estimate(seed) for name, figure in counts.figures.items()}
     models = {record.model.model_dump_json(): record.model for record in predicted if record.model}
     return Evaluation(
         articles=len(gold),
@@ -188,9 +188,7 @@ def evaluate(
             for name, figure in counts.figures.items()
             if name.startswith(GROUP)
         },
-        clusters=CoreferenceScores(
-            cluster_scores(records, predicted), {name: estimates[figure] for name, figure in _CLUSTERS.items()}
-        ),
+        clusters=_coreference_scores(counts, estimates),
         stances={kind: _stance_scores(kind, pairs, estimates) for kind in ("passage", "article")},
         labels=record_label_scores(records, predicted, seed),
         scores=_reliabilities(records, predicted, pairs, seed),
@@ -211,6 +209,11 @@ def _entity_scores(
         score = sides_score(scheme_row(total, scheme))
         schemes[scheme] = SchemeScores(score, estimates[name], scheme_counts(total, scheme))
     return EntityScores(span_scores(article_units(gold, predicted, view)), schemes["strict"].f1, schemes)
+
+
+def _coreference_scores(counts: Counts, estimates: dict[str, Estimate]) -> CoreferenceScores:
+    totals = (counts.figures[figure].total for figure in _CLUSTERS.values())
+    return CoreferenceScores(scores_of(*totals), {name: estimates[figure] for name, figure in _CLUSTERS.items()})
 
 
 def _stance_scores(kind: str, pairs: Sequence[Sequence[StancePair]], estimates: dict[str, Estimate]) -> StanceScores:
