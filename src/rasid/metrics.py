@@ -92,10 +92,12 @@ def sides_f1(row: Row) -> float:
 def outermost(entities: Iterable[Entity]) -> tuple[Entity, ...]:
     """Entities that stand in no longer one, by start; two types on one range are both kept."""
     kept: list[Entity] = []
+    start = end = -1
     for entity in sorted(entities, key=lambda e: (e.start, -e.end)):
         # Spans never cross, so the last one kept is the only one that can hold this one.
-        if not kept or kept[-1].span == entity.span or not kept[-1].span.contains(entity.span):
+        if entity.end > end or (entity.start == start and entity.end == end):
             kept.append(entity)
+            start, end = entity.start, entity.end
     return tuple(kept)
 
 
