@@ -61,9 +61,10 @@ def read_gating(args: argparse.Namespace) -> Gating | None:
     if gate.needs_baseline and not folder:
         raise ConfigError(f"{path}: regressions and minimum.detectable need a baseline: give --baseline DIR, a folder "
                           "that `rasid evaluate --report` wrote")  # fmt: skip
-    return Gating(gate, str(path), _read_baseline(folder) if folder else None, junit)
+    return Gating(gate, str(path), read_baseline(folder) if folder else None, junit)
 
 
-def _read_baseline(folder: Path) -> Baseline:
+def read_baseline(folder: Path) -> Baseline:
+    """The counts of a stored report, with those by passage where it has them. Raises DataError."""
     passages = read_passages(folder) if (folder / PASSAGES_FILE).is_file() else None
     return Baseline(read_counts(folder), passages)

@@ -5,7 +5,7 @@ Knows records and their scores, nothing of the models that gave them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,9 +30,19 @@ def _passes(entity: Entity, least: float) -> bool:
 
 
 def at_least(record: Record, least: float) -> Record:
-    """The record with the entities that score `least` or more (or have no score), clusters that keep a mention, and
-    stances whose target does; a lost holder is `other`. Ids and scores stay as they are."""
-    kept = tuple(entity for entity in record.entities if _passes(entity, least))
+    """The record with the entities that score `least` or more (or have no score), and what depends on them."""
+    return only(record, lambda entity: _passes(entity, least))
+
+
+def without_type(record: Record, label: str) -> Record:
+    """The record as a model that knows nothing of a type would give it."""
+    return only(record, lambda entity: entity.type != label)
+
+
+def only(record: Record, passes: Callable[[Entity], bool]) -> Record:
+    """The record with some of the entities, clusters that keep a mention, and stances whose target does; a lost holder
+    is `other`. Ids and scores stay as they are."""
+    kept = tuple(entity for entity in record.entities if passes(entity))
     if len(kept) == len(record.entities):
         return record
     left = {entity.cluster for entity in kept} | {cluster.id for cluster in record.clusters if cluster.given}
