@@ -57,11 +57,7 @@ def regressions_alone(gate: Gate, run: Run) -> Gate:
     if gate.regressions is None:
         raise RasidError("the gate has no regressions, so there is nothing to measure")
     silent = {name for name, figure in run.counts.figures.items() if not figure.estimate().value}
-    kept = {
-        name: points
-        for name, points in gate.regressions.allowed.items()
-        if "*" in name or name not in silent
-    }
+    kept = {name: points for name, points in gate.regressions.allowed.items() if "*" in name or name not in silent}
     return Gate(regressions=gate.regressions.model_copy(update={"allowed": kept}))
 
 
@@ -75,6 +71,7 @@ def main() -> int:
     parser.add_argument("predictions", type=Path, nargs="+", help="held-out records, one file for each seed")
     parser.add_argument("--gate", type=Path, default=Path("gate.yaml"))
     parser.add_argument("--baseline", type=Path, help="a stored report that each run is held against as well")
+    parser.add_argument("--plant", nargs="*", metavar="TYPE", help="types to lose (default: all of the gold)")
     parser.add_argument("--gold", type=Path, default=Path("annotations"))
     parser.add_argument("--texts", type=Path, default=Path("seeds"))
     args = parser.parse_args()
@@ -92,22 +89,30 @@ def main() -> int:
         print(rate("ordered pairs of seeds that fail", len(alarms_of), len(pairs)))
         for base_name, new_name, found in alarms_of:
             print(f"  {base_name} -> {new_name}: {found[0].line}")
-    planted(gold, records, runs, gate)
+    planted(gold, records, runs, gate, args.plant)
     return 0
 
 
-def planted(gold: Sequence[Annotated], records: dict[str, list[Record]], runs: Sequence[Run], gate: Gate) -> None:
-    """A line for each type of the gold: in how many runs its loss was caught, and how many entities were lost."""
+def planted(
+    gold: Sequence[Annotated],
+    records: dict[str, list[Record]],
+    runs: Sequence[Run],
+    gate: Gate,
+    chosen: Sequence[str] | None,
+) -> None:
+    """A line for each type of the gold: in how many runs its loss was caught, and in how many by a figure of all."""
     types = Counter(entity.type for each in gold for entity in each.record.entities)
-    print("\ntype lost | gold | runs that fail | of them by the figure of all entities\n:- | -: | -: | -:")
+    print("\n| type lost | gold | runs that fail | by a figure of all entities |\n| :- | -: | -: | -: |")
     for label, support in types.most_common():
-        caught, whole = 0, 0
+        if chosen is not None and label not in chosen:
+            continue
+        caught = whole = 0
         for run, predicted in zip(runs, records.values(), strict=True):
             lost = run_of(run.name, gold, [without_type(record, label) for record in predicted])
             found = lost.judged(gate, run.baseline)
             caught += bool(found)
             whole += any(each.figure.startswith("entities") for each in found)
-        print(f"{label} | {support} | {caught} of {len(runs)} | {whole}")
+        print(f"| {label} | {support} | {caught} of {len(runs)} | {whole} |", flush=True)
 
 
 if __name__ == "__main__":
