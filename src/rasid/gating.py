@@ -195,7 +195,7 @@ def _real(p_values: Mapping[str, float], level: float) -> set[str]:
 
 def _regression(name: str, allowed: float, test: _Test, real: bool) -> Verdict:
     each = test.difference
-    lost = -POINTS * each.difference
+    lost = POINTS * (each.base - each.new)
     if lost <= allowed + _TIE:
         return Verdict("regression", name, "points", lost, allowed, "passed")
     told = (
