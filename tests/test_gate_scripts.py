@@ -49,7 +49,8 @@ def test_held_out_reads_every_article_with_its_own_model(tiny_model: Path, tmp_p
 
 def test_false_alarms_are_counted_and_a_planted_regression_is_caught() -> None:
     files = sorted((ROOT / "docs/reports/seeds-cv/held-out").glob("*.jsonl"))[:2]
-    printed = run_script("scripts/false_alarms.py", *files, "--plant", "GPE")
+    printed = run_script("scripts/false_alarms.py", *files, "--plant", "GPE", "--mixed", 2)
+    assert "pairs put together from folds that fail: 0 of 2" in printed
     assert re.search(
         r"^ordered pairs of seeds that fail: 0 of 2 \(0\.0%; 95 % 0\.0% to 84\.2%\)$", printed, re.MULTILINE
     )
