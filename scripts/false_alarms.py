@@ -4,8 +4,8 @@
 
 Every run is held against every other as its baseline: of a gate's false alarms the rate, with an exact 95 % binomial
 interval, which takes the pairs for independent (they share runs, so it is a little narrow). Against `--baseline DIR`
-each run is one trial. `--mixed N` draws N pairs of runs put together from folds of several seeds: as good as runs of one
-seed, since every article has a model of its own; the draws share models, and no interval is given. Then, as planted
+each run is one trial. `--mixed N` draws N pairs of runs put together from folds of several seeds: as good as runs of
+one seed, since every article has a model of its own; the draws share models, and no interval is given. Then, as planted
 regressions, each run loses all its entities of one type, type by type. Figures that a run does not have (stances of
 records that hold none) are left out of the gate.
 """
