@@ -66,7 +66,8 @@ def test_a_planted_regression_zeroes_one_type_and_nothing_else(tiny_model: Path,
     rows = range(3 * WOJOOD.index("ORG"), 3 * WOJOOD.index("ORG") + 3)
     for name in changed:
         differ = {n for n in range(len(before[name])) if not torch.equal(before[name][n], after[name][n])}
-        assert differ == set(rows)
+        assert differ
+        assert differ <= set(rows)  # some biases were nought before
         assert not after[name][rows.start : rows.stop].any()
     with pytest.raises(DataError, match="does not know 'ORGS'"):
         zero(tiny_model, "ORGS", tmp_path / "none")
