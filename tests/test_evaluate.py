@@ -10,12 +10,15 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from rasid.annotations import load_annotations
+from rasid.counts import read_counts
 from rasid.errors import ConfigError, DataError
 from rasid.evaluate import evaluate, load_predictions, run_evaluate
 from rasid.matching import SchemeCounts, by_seen
 from rasid.records import Cluster, Entity, ModelInfo, Record, Stance, sha256_of
+from rasid.schemas import report_schema, runs_schema
 from rasid.text import passages
 
 TEXTS = {
@@ -182,9 +185,13 @@ def test_types_of_another_inventory_are_warned_of(folders: Path) -> None:
 def test_report_is_written_and_printed(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_evaluate(arguments(folders, report=folders / "report")) == 0
     out = capsys.readouterr().out
-    assert (folders / "report" / "report.md").read_text(encoding="utf-8") == f"# Evaluation\n\n{out}"
+    page = (folders / "report" / "report.md").read_text(encoding="utf-8")
+    for block in out.split("\n\n")[1:]:  # every table that is printed, folded
+        assert f"</summary>\n\n{block.strip()}\n\n</details>" in page
+    assert "| entities, nested, strict " in page.partition("<details>")[0]
     tree = json.loads((folders / "report" / "report.json").read_text(encoding="utf-8"))
     assert tree["entities"]["nested"]["scores"]["micro"]["f1"] == pytest.approx(0.8)
+    Draft202012Validator(report_schema()).validate(tree)
     assert tree["models"][0]["name"] == "tiny"
     assert tree["stances"]["article"]["support"] == 3
     for name in ("nested", "outermost", "ORG", "B3", "CEAF-e", "MUC", "per passage", "per article"):
@@ -226,7 +233,10 @@ def test_several_predictions_are_told_as_mean_and_spread(folders: Path, capsys: 
     assert run_evaluate(arguments(folders, predictions=both, report=folders / "report")) == 0
     tree = json.loads((folders / "report/runs.json").read_text(encoding="utf-8"))
     f1 = tree["figures"]["entities, nested, strict"]
+    Draft202012Validator(runs_schema()).validate(tree)
     assert f1["by_run"] == pytest.approx([0.8, 1.0])
+    mean = read_counts(folders / "report").figures["entities, nested, strict"]
+    assert mean.estimate().value == pytest.approx(0.9)  # both runs have five predicted and five gold entities
     assert (f1["mean"], f1["spread"]) == pytest.approx((0.9, 0.1 * 2**0.5))
     assert "| entities, nested, strict " in capsys.readouterr().out
     with pytest.raises(DataError, match="one --predictions"):

@@ -23,6 +23,7 @@ import yaml
 from rasid.cli import make_parser
 from rasid.config import load_config, shipped_configs
 from rasid.records import json_schema
+from rasid.schemas import report_schema
 
 ROOT = Path(__file__).parents[1]
 ROOMS = {
@@ -187,6 +188,11 @@ def test_the_licence_is_apache() -> None:
 def test_the_shipped_schema_is_the_one_in_force() -> None:
     shipped = json.loads((ROOT / "src/rasid/record.schema.json").read_text(encoding="utf-8"))
     assert shipped == json_schema(), "run `rasid schema > src/rasid/record.schema.json`"
+
+
+def test_the_shipped_schema_of_a_report_is_the_one_in_force() -> None:
+    shipped = json.loads((ROOT / "src/rasid/report.schema.json").read_text(encoding="utf-8"))
+    assert shipped == report_schema(), "run `rasid schema report > src/rasid/report.schema.json`"
 
 
 # Code

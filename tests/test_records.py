@@ -178,3 +178,13 @@ def test_read_exact_keeps_newlines_and_names_bad_bytes(tmp_path: Path) -> None:
         read_exact(path)
     with pytest.raises(DataError, match=r"none\.txt: cannot be read"):
         read_exact(tmp_path / "none.txt")
+
+
+def test_parts_of_records_share_what_is_alike_and_copies_do_not_touch_it() -> None:
+    tree = {"id": "T1", "type": "ORG", "start": 0, "end": 4, "surface": "داعش", "cluster": "C1"}
+    text = Record(doc="a", sha256="0" * 64, entities=(Entity(**tree), Entity(**(tree | {"id": "T2"})))).to_json()
+    first, second = parse_record(text, "here").entities
+    assert first.__pydantic_fields_set__ is second.__pydantic_fields_set__
+    changed = first.model_copy(update={"score": 0.5})
+    assert "score" in changed.model_fields_set
+    assert "score" not in second.model_fields_set

@@ -256,6 +256,13 @@ def _fitting(found: dict[str, Calibration], heads: dict[str, Head]) -> dict[str,
     return as_sections(own)
 
 
+def set_calibration(folder: Path, sections: dict[str, object]) -> None:
+    """Writes calibrations, by head, into a model folder's config.json; other heads keep theirs."""
+    config = RasidConfig.from_pretrained(folder, local_files_only=True)
+    config.calibration = config.calibration | sections
+    config.save_pretrained(folder)
+
+
 def run_calibrate(args: argparse.Namespace) -> int:
     """`rasid calibrate`: writes into the config.json of a finished model the calibration of a cross-validation, or one
     fitted now on the `evaluation` parts of a run config, with a page of what it is worth."""
@@ -266,8 +273,7 @@ def run_calibrate(args: argparse.Namespace) -> int:
         sections = _fit_on_evaluation(str(folder), load_run_config(str(args.run)))
     else:
         sections = _fitting(read_calibrations(Path(args.run)), config.named_heads)
-    config.calibration = config.calibration | sections
-    config.save_pretrained(folder)
+    set_calibration(folder, sections)
     for name, section in sections.items():
         print(f"{name}: {json.dumps(section, ensure_ascii=False)}")
     print(f"calibration -> {folder}")

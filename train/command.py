@@ -10,7 +10,7 @@ from .batching import BatchSampler, Collator
 from .config import RunConfig, load_run_config
 from .crossval import run_cross_validation
 from .fewshot import run_few_shot
-from .finetune import build_model, encoder_tokenizer, fit, gather, loss_of, save
+from .finetune import build_model, encoder_tokenizer, fit, gather, loss_of, save, training_arguments
 from .folds import run_pair_folds
 from .seeds import run_seeds
 from .textfloor import compare
@@ -18,6 +18,7 @@ from .textfloor import compare
 
 def dry_run(config: RunConfig) -> None:
     """Takes the whole way but the training: reads every source, builds the model, runs one batch forward and back."""
+    training_arguments(config, config.output)
     tokenizer = encoder_tokenizer(config.encoder)
     material = gather(config, tokenizer)
     model = build_model(config, material.heads)

@@ -31,7 +31,7 @@ from .evaluation import Scored, score_labels
 from .finetune import fit, save
 from .floors import StanceFloors, SurfaceDictionary, of_passages
 from .foldscores import HeldOut, judge_scores
-from .heldout import Answers, as_entities, ask, find, keep
+from .heldout import Answers, as_entities, ask, find, fold_name, keep
 from .questions import asked_of
 from .sources import Article, GoldPair, GoldText, annotated_articles, read_pairs, read_texts
 
@@ -133,7 +133,7 @@ def answers_of(config: RunConfig, article: Article, seed: int) -> Answers:
     cv = config.cross_validation
     if cv is None:
         raise ConfigError("cross_validation: missing")
-    own, folder = _without(config, article.record.doc, seed), config.output / f"fold-{article.record.doc}-{seed}"
+    own, folder = _without(config, article.record.doc, seed), config.output / fold_name(article.record.doc, seed)
     kept = find(folder, own)
     if kept and ((folder / WEIGHTS).is_file() or not cv.keep_models):
         print(f"{folder.name}: found, not trained again", flush=True)

@@ -41,6 +41,7 @@ from .evaluation import predict_labels, score_articles, score_pairs, score_texts
 from .features import Row, article_rows, pair_rows, text_rows
 from .labelled import Labelled, labelled_articles, read_labelled
 from .masking import IGNORED
+from .reporting import check_reports, report_final, settle_reports
 from .sources import GoldPair, GoldText, mapped, read_pairs, read_texts
 
 
@@ -261,6 +262,8 @@ def training_arguments(config: RunConfig, output: Path) -> TrainingArguments:
         "save_total_limit": 2,
         "eval_strategy": "epoch" if config.evaluation else "no",
         "report_to": "none",
+        "project": "rasid",
+        "run_name": output.name,
         "seed": 1,
         "bf16": bf16,
         "use_cpu": not torch.cuda.is_available(),
@@ -269,9 +272,11 @@ def training_arguments(config: RunConfig, output: Path) -> TrainingArguments:
         "dataloader_pin_memory": torch.cuda.is_available(),
     }
     try:
-        return TrainingArguments(**(defaults | config.training))
+        arguments = TrainingArguments(**(defaults | config.training))
     except (TypeError, ValueError) as error:
         raise ConfigError(f"training: {str(error).splitlines()[0]}") from None
+    check_reports(arguments)
+    return arguments
 
 
 def _has_bf16() -> bool:
@@ -316,6 +321,7 @@ def fit(config: RunConfig, output: Path, resume: bool = False) -> Result:
         eval_dataset=Rows(material.rows) if exams else None,  # unread: `evaluate` takes the exams instead
         data_collator=Collator(int(tokenizer.pad_token_id or 0)),
     )
+    settle_reports(trainer, output)
     begun = time.monotonic()
     trainer.train(resume_from_checkpoint=_last_checkpoint(arguments) if resume else None)
     seconds = time.monotonic() - begun
@@ -324,6 +330,7 @@ def fit(config: RunConfig, output: Path, resume: bool = False) -> Result:
     scores = {name: e.score(loaded, labels.get(name)) for name, e in exams.items()}
     metrics = {f"{name}_{key}": value for name, own in scores.items() for key, value in own.items()}
     metrics |= as_metrics(calibrate(loaded, config))
+    report_final(trainer, metrics)
     return Result(loaded, metrics, seconds, labels)
 
 

@@ -22,11 +22,11 @@ from rasid.reliability import RELIABILITY_HEADER, Reliability, draw, reliability
 from rasid.tables import table
 from rasid.thresholds import THRESHOLD_HEADER, threshold_rows, what_thresholds_buy
 
-from .calibrate import FILE, HeadFit, as_sections, fit_classes, fit_spans, span_trials
+from .calibrate import FILE, HeadFit, as_sections, fit_classes, fit_spans, set_calibration, span_trials
 from .calibrators import ClassTrials, SpanTrials, fit_class, fit_span, held_out_spans
 from .config import CrossValidation, RunConfig
 from .evaluation import Scored
-from .heldout import Answers, lines, record_of, stance_lines
+from .heldout import Answers, fold_name, lines, record_of, stance_lines
 from .sources import Article, Typed
 
 _FEWEST_ARTICLES = 40  # stances of articles that their one temperature is fitted on
@@ -62,6 +62,8 @@ def judge_scores(config: RunConfig, held: Sequence[HeldOut]) -> str:
             change = {"article_temperature": of_articles.temperature}
             found[cv.stances] = replace(fit, calibration=fit.calibration.model_copy(update=change))
             articles = of_articles.found
+    if cv.keep_models:
+        _calibrate_models(config, _Asked(held, groups, config.aggregation), spans, classes, found)
     records = _records(held, held_out_spans(spans, fit_span) if found.get(cv.entities) else spans.scores)
     _write_records(output, held, records)
     gold = [one.article.record for one in held]
@@ -143,6 +145,28 @@ def _held_out_articles(asked: _Asked, trials: ClassTrials) -> Floats:
         own = of_articles.groups == number
         found[own] = fit_class(of_articles.where(~own)).classes(of_articles.probabilities[own])
     return found
+
+
+def _calibrate_models(
+    config: RunConfig, asked: _Asked, spans: SpanTrials, classes: ClassTrials, fits: dict[str, HeadFit]
+) -> None:
+    """Gives every kept model the calibration fitted on the other articles, so that it reads its own as any model that
+    is shipped reads a new one."""
+    cv = config.cross_validation or CrossValidation()
+    for number in sorted(set(asked.groups)):
+        sections: dict[str, Calibration] = {}
+        if cv.entities in fits:
+            sections[cv.entities] = fit_span(spans.where(spans.groups != number))
+        if cv.stances and cv.stances in fits:
+            fitted = fit_class(classes.where(classes.groups != number))
+            trials = asked.articles(fitted.classes(classes.probabilities))
+            if len(trials) >= _FEWEST_ARTICLES:
+                own = fit_class(trials.where(trials.groups != number))
+                fitted = fitted.model_copy(update={"article_temperature": own.temperature})
+            sections[cv.stances] = fitted
+        for one, group in zip(asked.held, asked.groups, strict=True):
+            if group == number:
+                set_calibration(config.output / fold_name(one.answers.doc, one.answers.seed), as_sections(sections))
 
 
 def _reliability_of(trials: ClassTrials, probabilities: Floats) -> Reliability:

@@ -86,6 +86,11 @@ def _digest(file: Path, _changed: int) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def fold_name(doc: str, seed: int) -> str:
+    """The folder of a fold in its run's."""
+    return f"fold-{doc}-{seed}"
+
+
 def find(folder: Path, config: RunConfig) -> Answers | None:
     """The answers of a finished fold in its folder; None where there are none, or those of other settings or files.
 

@@ -265,6 +265,7 @@ def _add_evaluate(commands: _Commands[_Parser]) -> None:
     parser.add_argument("--gold", type=Path, required=True, metavar="DIR", help="folder of gold records")
     _add_seeds(parser)
     parser.add_argument("--report", type=Path, metavar="DIR", help="where to write the report, besides stdout")
+    _add_gates(parser)
     parser.add_argument(
         "--trained-on",
         type=Path,
@@ -283,6 +284,19 @@ def _add_evaluate(commands: _Commands[_Parser]) -> None:
         help="where to list every wrong entity; a page of them by kind is written beside it, as .md",
     )
     _add_device(parser)
+
+
+def _add_gates(parser: _Parser) -> None:
+    parser.add_argument(
+        "--gate", type=Path, metavar="FILE", help="limits to keep (docs/gates.md); exit code 1 where one is not kept"
+    )
+    parser.add_argument(
+        "--baseline", type=Path, metavar="DIR", help="the stored report that the gate's regressions are held against"
+    )
+    parser.add_argument("--junit", type=Path, metavar="FILE.xml", help="where to write the gates for CI")
+    parser.add_argument(
+        "--summary", type=Path, metavar="FILE", help='page to add the short report to, such as "$GITHUB_STEP_SUMMARY"'
+    )
 
 
 def _add_compare(commands: _Commands[_Parser]) -> None:
@@ -493,6 +507,23 @@ def _add_index(commands: _Commands[_Parser]) -> None:
     )
 
 
+def _add_schema(commands: _Commands[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "schema",
+        "rasid.cli:run_schema",
+        "print the JSON Schema of a record, or of a file of a report",
+        "rasid schema > record.schema.json",
+    )
+    parser.add_argument(
+        "file",
+        nargs="?",
+        choices=("record", "report", "runs", "gates"),
+        default="record",
+        help="what is described: a record, report.json, runs.json or gates.json (default: record)",
+    )
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line; `args.door` names the function that a command opens."""
     parser = _Parser(prog="rasid", description="Arabic named entities and stance for news.")
@@ -511,17 +542,16 @@ def make_parser() -> argparse.ArgumentParser:
         _add_index,
     ):
         add(commands)
-    schema = "print the JSON Schema of a record"
-    _command(commands, "schema", "rasid.cli:run_schema", schema, "rasid schema > record.schema.json")
+    _add_schema(commands)
     _command(commands, "models", "rasid.cli:run_models", "list the models that ship with rasid", "rasid models")
     return parser
 
 
 def run_schema(args: argparse.Namespace) -> int:
     """`rasid schema`."""
-    from rasid.records import json_schema
+    from rasid.schemas import SCHEMAS
 
-    print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    print(json.dumps(SCHEMAS[args.file](), indent=2, ensure_ascii=False))
     return 0
 
 

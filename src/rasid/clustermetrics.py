@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from rasid.labels import STANCES, StanceLabel
@@ -97,7 +98,13 @@ def ceaf_row(gold: Sequence[Mentions], predicted: Sequence[Mentions]) -> Row:
     """CEAF-e counts: [best alignment's similarity, predicted clusters, the same, gold clusters]."""
     similarity = 0.0
     if gold and predicted:
-        matrix = np.array([[2 * len(g & p) / (len(g) + len(p)) for p in predicted] for g in gold])
+        shared = np.zeros((len(gold), len(predicted)))
+        places = {mention: number for number, group in enumerate(predicted) for mention in group}
+        for number, group in enumerate(gold):
+            for mention in group & places.keys():
+                shared[number, places[mention]] += 1
+        sizes = np.add.outer([len(group) for group in gold], [len(group) for group in predicted])
+        matrix = 2 * shared / sizes
         rows, columns = linear_sum_assignment(matrix, maximize=True)
         similarity = float(matrix[rows, columns].sum())
     return (similarity, len(predicted), similarity, len(gold))
@@ -105,10 +112,11 @@ def ceaf_row(gold: Sequence[Mentions], predicted: Sequence[Mentions]) -> Row:
 
 def _links(groups: Sequence[Mentions], other: Sequence[Mentions]) -> Row:
     """[links of `groups` that `other` holds too, links of `groups`]: n mentions have n - 1 links."""
+    places = {mention: number for number, group in enumerate(other) for mention in group}
     kept = total = 0
     for group in groups:
-        touched = [group & each for each in other if group & each]
-        parts = len(touched) + len(group) - sum(len(part) for part in touched)
+        found = [places[mention] for mention in group if mention in places]
+        parts = len(set(found)) + len(group) - len(found)
         kept, total = kept + len(group) - parts, total + len(group) - 1
     return (kept, total)
 
@@ -153,23 +161,34 @@ def cluster_scores(gold: Sequence[Record], predicted: Sequence[Record], singleto
 
     Without `singletons`, clusters of one mention are left out of both sides.
     """
-    b3, ceaf, muc = (
-        cluster_score(add_rows(cluster_rows(gold, predicted, row, singletons), 4))
-        for row in (b3_row, ceaf_row, muc_row)
+    return scores_of(
+        *(add_rows(cluster_rows(gold, predicted, row, singletons), 4) for row in (b3_row, ceaf_row, muc_row))
     )
-    return ClusterScores(b3, ceaf, muc, (b3.f1 + ceaf.f1 + muc.f1) / 3)
 
 
-def _overlap(left: Sequence[Entity], right: Sequence[Entity]) -> float:
-    """Sum over mention pairs of shared over joint characters, pairs below `_SAME_MENTION` left out."""
-    total = 0.0
-    for one in left:
-        for other in right:
-            shared = min(one.end, other.end) - max(one.start, other.start)
-            joint = max(one.end, other.end) - min(one.start, other.start)
-            if shared > 0 and shared / joint >= _SAME_MENTION:
-                total += shared / joint
-    return total
+def scores_of(b3: Row, ceaf: Row, muc: Row) -> ClusterScores:
+    """The scores from the sums of all articles' rows."""
+    found = cluster_score(b3), cluster_score(ceaf), cluster_score(muc)
+    return ClusterScores(*found, conll=sum(each.f1 for each in found) / len(found))
+
+
+def _overlaps(left: Sequence[Sequence[Entity]], right: Sequence[Sequence[Entity]]) -> NDArray[np.float64]:
+    """For every two clusters, [left, right]: the sum over mention pairs of shared over joint characters, pairs below
+    `_SAME_MENTION` left out."""
+    starts, ends, owners = zip(*(_columns(side) for side in (left, right)), strict=True)
+    shared = np.minimum.outer(*ends) - np.maximum.outer(*starts)
+    joint = np.maximum.outer(*ends) - np.minimum.outer(*starts)
+    ratios = np.where(shared > 0, shared / joint, 0.0)
+    rows, columns = np.nonzero(ratios >= _SAME_MENTION)
+    weights = np.zeros((len(left), len(right)))
+    np.add.at(weights, (owners[0][rows], owners[1][columns]), ratios[rows, columns])
+    return weights
+
+
+def _columns(clusters: Sequence[Sequence[Entity]]) -> NDArray[np.intp]:
+    """Starts, ends and cluster numbers of all mentions, [3, mentions]."""
+    rows = [(each.start, each.end, number) for number, group in enumerate(clusters) for each in group]
+    return np.array(rows, dtype=np.intp).T
 
 
 def align_clusters(gold: Record, predicted: Record) -> dict[str, str]:
@@ -181,7 +200,7 @@ def align_clusters(gold: Record, predicted: Record) -> dict[str, str]:
     if not left or not right:
         return {}
     names, others = list(left), list(right)
-    weights = np.array([[_overlap(left[name], right[other]) for other in others] for name in names])
+    weights = _overlaps([left[name] for name in names], [right[other] for other in others])
     pairs = zip(*linear_sum_assignment(weights, maximize=True), strict=True)
     return {names[row]: others[column] for row, column in pairs if weights[row, column] > 0}
 

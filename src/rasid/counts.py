@@ -7,7 +7,7 @@ and tested against another without the texts, the gold or the predictions. Which
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,7 +38,7 @@ from rasid.matching import (
     outcome_row,
     scheme_f1,
 )
-from rasid.metrics import View, article_units, ratio, sides_f1
+from rasid.metrics import Unit, View, article_units, ratio, sides_f1
 from rasid.records import Record, write_exact
 from rasid.uncertainty import Estimate, Measure, Row, bootstrap
 
@@ -66,6 +66,15 @@ MEASURES: dict[str, Measure] = {
     "accuracy": stance_accuracy,
     "share": _share,
 }
+# Where in a row the gold items of a measure are counted.
+GOLD_PLACES: dict[str, Sequence[int]] = {
+    "F1": (3,),
+    **{f"{scheme} F1": range(5) for scheme in get_args(Scheme)},  # all pairs, and what was missed
+    "CoNLL mean F1": (3,),  # mentions, as B3 counts them
+    "macro-F1": range(9),
+    "accuracy": range(9),
+    "share": (1,),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,11 @@ class Figure:
     @property
     def total(self) -> Row:
         return [sum(column) for column in zip(*self.rows, strict=True)]
+
+    @property
+    def support(self) -> int:
+        """How many gold items the figure is of: entities, mentions or clusters, links, stances, articles."""
+        return round(sum(self.total[place] for place in GOLD_PLACES[self.measure])) if self.rows else 0
 
     def estimate(self, seed: int = 0) -> Estimate:
         """The figure with its interval over the articles."""
@@ -101,23 +115,31 @@ class Counts:
         return json.dumps({"version": VERSION, "docs": self.docs, "figures": figures}, ensure_ascii=False)
 
 
-def count(gold: Sequence[Record], predicted: Sequence[Record], seen: Group | None = None) -> Counts:
-    """Counts of aligned records (ValueError when they are not); `seen`, from `matching.by_seen`, splits by surface."""
-    figures = dict(_entity_figures(gold, predicted, seen))
+def count(
+    gold: Sequence[Record],
+    predicted: Sequence[Record],
+    seen: Group | None = None,
+    pairs: Sequence[Sequence[StancePair]] | None = None,
+) -> Counts:
+    """Counts of aligned records (ValueError when they are not); `seen`, from `matching.by_seen`, splits by surface.
+
+    `pairs` are the articles' stance pairs, where they are known already.
+    """
+    figures = dict(unit_figures(partial(article_units, gold, predicted), seen))
     figures |= _cluster_figures(gold, predicted)
-    pairs = [stance_pairs(one, other) for one, other in zip(gold, predicted, strict=True)]
-    figures |= _stance_figures(pairs)
+    if pairs is None:
+        pairs = [stance_pairs(one, other) for one, other in zip(gold, predicted, strict=True)]
+    figures |= stance_figures(pairs)
     figures |= _label_figures(gold, predicted)
     return Counts(tuple(record.doc for record in gold), figures)
 
 
-def _entity_figures(
-    gold: Sequence[Record], predicted: Sequence[Record], seen: Group | None
-) -> Iterator[tuple[str, Figure]]:
+def unit_figures(units: Callable[[View], Sequence[Unit]], seen: Group | None) -> Iterator[tuple[str, Figure]]:
+    """Figures of entities over whatever the units of a view are: articles, or passages."""
     groups = [*GROUPS, *([seen] if seen else [])]
     parts: list[tuple[str, Figure]] = []
     for view in get_args(View):
-        matched = [match(unit) for unit in article_units(gold, predicted, view)]
+        matched = [match(unit) for unit in units(view)]
         outcomes = [outcome_row(each) for each in matched]
         for scheme in get_args(Scheme):
             yield entity_figure(view, scheme), Figure(f"{scheme} F1", outcomes)
@@ -144,8 +166,8 @@ def _cluster_figures(gold: Sequence[Record], predicted: Sequence[Record]) -> dic
     return {**figures, "clusters, CoNLL": Figure("CoNLL mean F1", joined)}
 
 
-def _stance_figures(pairs: Sequence[Sequence[StancePair]]) -> dict[str, Figure]:
-    """Figures of what the gold judges, per passage and per article; `pairs` are by article."""
+def stance_figures(pairs: Sequence[Sequence[StancePair]]) -> dict[str, Figure]:
+    """Figures of what the gold judges, per passage and per article; `pairs` are by unit."""
     figures = {}
     for name in ("passage", "article"):
         whole = name == "article"
@@ -168,14 +190,14 @@ def _label_figures(gold: Sequence[Record], predicted: Sequence[Record]) -> dict[
     return figures
 
 
-def write_counts(counts: Counts, folder: Path) -> None:
-    """counts.json in `folder`."""
-    write_exact(folder / COUNTS_FILE, f"{counts.to_json()}\n")
+def write_counts(counts: Counts, folder: Path, name: str = COUNTS_FILE) -> None:
+    """counts.json in `folder`, or counts of another kind under their `name`."""
+    write_exact(folder / name, f"{counts.to_json()}\n")
 
 
-def read_counts(folder: Path) -> Counts:
+def read_counts(folder: Path, name: str = COUNTS_FILE) -> Counts:
     """Counts of a report folder. Raises DataError when they are not there or not as `write_counts` wrote them."""
-    path = folder / COUNTS_FILE
+    path = folder / name
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -10,24 +10,29 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
 from rasid.annotations import Annotated, load_annotations
-from rasid.clustermetrics import ClusterScores, StancePair, cluster_scores, stance_pairs
+from rasid.clustermetrics import ClusterScores, StancePair, scores_of, stance_pairs
 from rasid.counts import GROUP, Counts, count, entity_figure, write_counts
 from rasid.errors import DataError
+from rasid.gatecommand import Gating, read_gating
+from rasid.gating import Evidence, Verdict, render
 from rasid.labelmetrics import HEADER, LabelScores, label_rows, record_label_scores
 from rasid.labels import WOJOOD
 from rasid.matching import Group, Scheme, SchemeCounts, by_seen, scheme_counts, scheme_row
 from rasid.metrics import Score, SpanScores, View, article_units, sides_score, span_scores
 from rasid.mistakes import mistakes, write_mistakes
+from rasid.passagecounts import count_passages, write_passages
 from rasid.records import ModelInfo, Record, faults, read_records, write_exact
 from rasid.reliability import RELIABILITY_HEADER, Reliability, draw, reliability, reliability_rows
-from rasid.slices import record_slices, write_slices
-from rasid.spread import spread
+from rasid.slices import Robustness, record_slices, write_slices
+from rasid.spread import pooled, spread
+from rasid.summary import Fold, append, page
 from rasid.tables import table
 from rasid.thresholds import (
     THRESHOLD_HEADER,
@@ -42,6 +47,10 @@ from rasid.uncertainty import FEW_ARTICLES, Estimate
 
 WIDE = 0.1  # an interval of F1 wider than ten points cannot tell a good model from a middling one
 _SHOWN = 10  # docs named in an error line
+HEADLINES = (
+    *("entities, nested, strict", "entities, outermost, strict", "clusters, CoNLL"),
+    *("stance per passage, macro-F1", "stance per article, macro-F1", "stance per article, accuracy"),
+)
 _CLUSTERS = {"b3": "clusters, B3", "ceaf": "clusters, CEAF-e", "muc": "clusters, MUC"}
 
 
@@ -117,34 +126,41 @@ class Evaluation:
 
     def render(self) -> str:
         """The tables, as Markdown that also reads well in a terminal."""
+        return "\n\n".join(["\n".join(self.lead()), *self.tables().values()])
+
+    def lead(self) -> list[str]:
+        """What the figures are of, and what to beware of."""
         lines = [f"{self.articles} articles; intervals are 95 %, bootstrapped over articles."]
         lines += [f"Model: {model.name} (revision {model.revision[:12]})" for model in self.models]
         lines += [f"Entities that score below {self.least:g} are left out."] if self.least else []
-        lines += [f"Warning: {warning}" for warning in self.warnings]
-        header = ["entities, strict", "precision", "recall", "F1", "low", "high", "gold"]
-        lines += ["", table(header, list(_entity_rows(self.entities, self.groups)))]
-        header = ["scheme", "F1", "low", "high", "correct", "incorrect", "partial", "missed", "spurious"]
-        lines += ["", table(header, list(_scheme_rows(self.entities)))]
-        header = ["clusters", "precision", "recall", "F1", "low", "high", "gold"]
-        lines += ["", table(header, list(_cluster_rows(self.clusters)))]
-        header = [
-            "stance",
-            "macro-F1",
-            "low",
-            "high",
-            "accuracy",
-            "low",
-            "high",
-            "gold",
-            "missed",
-            "unjudged",
-        ]
-        lines += ["", table(header, list(_stance_rows(self.stances)))]
-        lines += ["", table(HEADER, label_rows(self.labels))] if self.labels else []
-        rows = reliability_rows(self.scores)
-        lines += ["", table(RELIABILITY_HEADER, rows)] if rows else []
-        lines += ["", table(THRESHOLD_HEADER, threshold_rows(self.thresholds))] if self.thresholds else []
-        return "\n".join(lines)
+        return lines + [f"Warning: {warning}" for warning in self.warnings]
+
+    def tables(self) -> dict[str, str]:
+        """All tables by what they are of."""
+        score = ["precision", "recall", "F1", "low", "high", "gold"]
+        stance = ["macro-F1", "low", "high", "accuracy", "low", "high", "gold", "missed", "unjudged"]
+        scheme = ["F1", "low", "high", "correct", "incorrect", "partial", "missed", "spurious"]
+        found = {
+            "Entities": (["entities, strict", *score], list(_entity_rows(self.entities, self.groups))),
+            "Schemes": (["scheme", *scheme], list(_scheme_rows(self.entities))),
+            "Clusters": (["clusters", *score], list(_cluster_rows(self.clusters))),
+            "Stances": (["stance", *stance], list(_stance_rows(self.stances))),
+            "Labels": (HEADER, label_rows(self.labels)),
+            "Calibration": (RELIABILITY_HEADER, reliability_rows(self.scores)),
+            "Least scores": (THRESHOLD_HEADER, threshold_rows(self.thresholds)),
+        }
+        return {name: table(header, rows) for name, (header, rows) in found.items() if rows}
+
+    def headlines(self) -> str:
+        """The table of the figures that a reader looks at first."""
+        known = {name: self.counts.figures[name] for name in HEADLINES if name in self.counts.figures}
+        known |= {name: each for name, each in self.counts.figures.items() if name.startswith("labels, ")}
+        rows = []
+        for name, figure in known.items():
+            if figure.support:
+                each = figure.estimate()
+                rows.append([name, *_numbers([each.value, each.low, each.high]), str(figure.support)])
+        return table(["figure", "value", "low", "high", "gold"], rows)
 
 
 def evaluate(
@@ -159,9 +175,9 @@ def evaluate(
     scored = any(entity.score is not None for record in predicted for entity in record.entities)
     thresholds = what_thresholds_buy(records, predicted, (*THRESHOLDS, least)) if scored else ()
     predicted = [at_least(record, least) for record in predicted]
-    counts = count(records, predicted, seen)
-    estimates = {name: figure.estimate(seed) for name, figure in counts.figures.items()}
     pairs = [stance_pairs(one, other) for one, other in zip(records, predicted, strict=True)]
+    counts = count(records, predicted, seen, pairs)
+    estimates = {name: figure.estimate(seed) for name, figure in counts.figures.items()}
     models = {record.model.model_dump_json(): record.model for record in predicted if record.model}
     return Evaluation(
         articles=len(gold),
@@ -172,9 +188,7 @@ def evaluate(
             for name, figure in counts.figures.items()
             if name.startswith(GROUP)
         },
-        clusters=CoreferenceScores(
-            cluster_scores(records, predicted), {name: estimates[figure] for name, figure in _CLUSTERS.items()}
-        ),
+        clusters=_coreference_scores(counts, estimates),
         stances={kind: _stance_scores(kind, pairs, estimates) for kind in ("passage", "article")},
         labels=record_label_scores(records, predicted, seed),
         scores=_reliabilities(records, predicted, pairs, seed),
@@ -195,6 +209,11 @@ def _entity_scores(
         score = sides_score(scheme_row(total, scheme))
         schemes[scheme] = SchemeScores(score, estimates[name], scheme_counts(total, scheme))
     return EntityScores(span_scores(article_units(gold, predicted, view)), schemes["strict"].f1, schemes)
+
+
+def _coreference_scores(counts: Counts, estimates: dict[str, Estimate]) -> CoreferenceScores:
+    totals = (counts.figures[figure].total for figure in _CLUSTERS.values())
+    return CoreferenceScores(scores_of(*totals), {name: estimates[figure] for name, figure in _CLUSTERS.items()})
 
 
 def _stance_scores(kind: str, pairs: Sequence[Sequence[StancePair]], estimates: dict[str, Estimate]) -> StanceScores:
@@ -229,7 +248,9 @@ def _reliabilities(
 ) -> dict[str, Reliability]:
     """Scores against the truth, for every kind of answer that has any; what the gold does not judge is left out."""
     answers = {kind: _Answers() for kind in ("entities", "stance per passage", "stance per article")}
-    for number, (left, right, of_article) in enumerate(zip(gold, predicted, pairs, strict=True)):
+    numbers: dict[str, int] = {}  # an article that several runs answer for is one draw of the bootstrap
+    for left, right, of_article in zip(gold, predicted, pairs, strict=True):
+        number = numbers.setdefault(left.doc, len(numbers))
         known = {(entity.start, entity.end, entity.type) for entity in left.entities}
         for entity in right.entities:
             answers["entities"].add(entity.score, (entity.start, entity.end, entity.type) in known, number)
@@ -354,10 +375,10 @@ def _make_folder(folder: Path) -> None:
         raise DataError(f"{folder}: cannot be written ({error.strerror})") from None
 
 
-def _write_report(evaluation: Evaluation, folder: Path) -> None:
+def _write_report(evaluation: Evaluation, text: str, folder: Path) -> None:
     write_exact(folder / "report.json", f"{evaluation.to_json()}\n")
     write_counts(evaluation.counts, folder)
-    write_exact(folder / "report.md", f"# Evaluation\n\n{evaluation.render()}\n")
+    write_exact(folder / "report.md", text)
     if evaluation.scores and not draw(evaluation.scores, folder / "reliability.png"):
         print("rasid: no reliability diagram without matplotlib; pip install 'rasid[plots]'", file=sys.stderr)
 
@@ -370,8 +391,10 @@ def _errors_file(name: Path | str) -> Path:
     return path
 
 
-def _run_slices(args: argparse.Namespace, gold: Sequence[Annotated], least: float) -> None:
-    """Prints the robustness tables of `args.model`, and writes them beside the report."""
+def _read_slices(args: argparse.Namespace, gold: Sequence[Annotated], least: float) -> dict[str, Robustness]:
+    """The robustness tables of `args.model` by view, printed and written beside the report; empty where not asked."""
+    if not getattr(args, "slices", False):
+        return {}
 
     def predict(texts: Sequence[tuple[str, str]]) -> list[Record]:
         from rasid.infer.job import predict_texts
@@ -382,6 +405,7 @@ def _run_slices(args: argparse.Namespace, gold: Sequence[Annotated], least: floa
     print("\n".join(f"\n{each.render()}" for each in tables))
     if args.report:
         write_slices(tables, Path(args.report))
+    return dict(zip(get_args(View), tables, strict=True))
 
 
 def _seen(args: argparse.Namespace) -> Group | None:
@@ -394,53 +418,106 @@ def _seen(args: argparse.Namespace) -> Group | None:
     return by_seen(entity.surface for _, record in read_records(path) for entity in record.entities)
 
 
-def _run_spread(args: argparse.Namespace, gold: Sequence[Annotated], least: float, seen: Group | None) -> int:
-    """Prints mean and spread over several predictions of the same articles, and writes them to the report folder."""
-    if args.errors:
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What the options of the command ask for, read and checked before anything is scored."""
+
+    gold: list[Annotated]
+    seen: Group | None
+    least: float
+    gating: Gating | None
+    report: Path | None
+    summary: Path | None
+    begun: float
+
+    @property
+    def records(self) -> list[Record]:
+        return [article.record for article in self.gold]
+
+    def passages(self, runs: Sequence[Sequence[Record]]) -> list[Counts]:
+        """The counts of runs by passage where articles are too few to compare by; written beside the report."""
+        if not (self.gating or self.report) or len(self.gold) >= FEW_ARTICLES:
+            return []
+        found = [count_passages(self.gold, predicted, self.seen) for predicted in runs]
+        if self.report:
+            write_passages(pooled(found), self.report)
+        return found
+
+    def judge(self, evidence: Evidence) -> tuple[Verdict, ...]:
+        return self.gating.verdicts(evidence) if self.gating else ()
+
+    def summarise(self, parts: Sequence[str], folds: Sequence[Fold], verdicts: Sequence[Verdict]) -> str:
+        """The page for a pull request, added to the summary file where there is one."""
+        text = page("Evaluation", [*parts, render(verdicts) if verdicts else ""], folds)
+        if self.summary:
+            append(text, self.summary)
+        return text
+
+    def finish(self, verdicts: Sequence[Verdict]) -> int:
+        """The exit code: 1 where a gate has failed."""
+        return self.gating.finish(verdicts, self.report, time.monotonic() - self.begun) if self.gating else 0
+
+
+def _read_job(args: argparse.Namespace) -> _Job:
+    if bool(args.predictions) == bool(args.model):
+        raise DataError("give either predictions (--predictions FILE|DIR) or a model (--model DIR|NAME)")
+    if getattr(args, "slices", False) and not args.model:
+        raise DataError("--slices reads the articles anew in other spellings: give a model (--model DIR|NAME)")
+    if args.errors and len(args.predictions or ()) > 1:
         raise DataError("--errors lists the mistakes of one run: give one --predictions")
-    runs = []
-    for path in args.predictions:
-        predicted = [at_least(record, least) for record in load_predictions(path, gold)]
-        runs.append(count([each.record for each in gold], predicted, seen))
-    found = spread(runs)
+    least, gating = check_threshold(args.min_score), read_gating(args)
+    gold = load_annotations(Path(args.gold), Path(args.seeds))
+    report = Path(args.report) if args.report else None
+    if report:  # a folder that cannot be made is found out before the model runs
+        _make_folder(report)
+    return _Job(gold, _seen(args), least, gating, report, getattr(args, "summary", None), time.monotonic())
+
+
+def _run_spread(job: _Job, runs: Sequence[Sequence[Record]]) -> int:
+    """Mean and spread over several predictions of the same articles, printed and written to the report folder."""
+    counts = [count(job.records, predicted, job.seen) for predicted in runs]
+    found = spread(counts)
     print(found.render())
-    if args.report:
-        found.write(Path(args.report))
-    return 0
+    repeated, predicted = job.records * len(runs), [record for run in runs for record in run]
+    pairs = [stance_pairs(one, other) for one, other in zip(repeated, predicted, strict=True)]
+    scores = _reliabilities(repeated, predicted, pairs, seed=0)
+    verdicts = job.judge(Evidence(counts, job.passages(runs), scores))
+    head, _, whole = found.render().partition("\n\n")
+    text = job.summarise([head, found.only(HEADLINES).table()], [Fold("All figures", whole)], verdicts)
+    if job.report:
+        found.write(job.report, text)
+        write_counts(pooled(counts), job.report)
+    return job.finish(verdicts)
 
 
 def run_evaluate(args: argparse.Namespace) -> int:
     """Scores `args.predictions`, or what `args.model` predicts, against `args.gold` over `args.seeds`.
 
-    Prints the tables; with `args.report` writes report.json, report.md, counts.json and the reliability diagram there,
-    with `args.errors` the list of mistakes and their page. Of several predictions it prints mean and spread, and writes
-    runs.json and runs.md. Raises DataError.
+    Prints the tables; with `args.report` writes report.json, report.md, counts and the reliability diagram there, with
+    `args.errors` the list of mistakes and their page. Of several predictions it prints mean and spread, and writes
+    runs.json and runs.md. With `args.gate` it returns 1 where a gate has failed. Raises DataError.
     """
-    if bool(args.predictions) == bool(args.model):
-        raise DataError("give either predictions (--predictions FILE|DIR) or a model (--model DIR|NAME)")
-    if getattr(args, "slices", False) and not args.model:
-        raise DataError("--slices reads the articles anew in other spellings: give a model (--model DIR|NAME)")
-    least = check_threshold(args.min_score)
-    gold = load_annotations(Path(args.gold), Path(args.seeds))
-    seen = _seen(args)
-    if args.report:  # a folder that cannot be made is found out before the model runs
-        _make_folder(Path(args.report))
+    job = _read_job(args)
     errors = _errors_file(args.errors) if args.errors else None
     if args.model:
-        predicted = _predict(str(args.model), getattr(args, "device", "auto"), gold)
-    elif len(args.predictions) > 1:
-        return _run_spread(args, gold, least, seen)
+        runs = [_predict(str(args.model), getattr(args, "device", "auto"), job.gold)]
     else:
-        predicted = load_predictions(args.predictions[0], gold)
-    evaluation = evaluate(gold, predicted, least=least, seen=seen)
+        runs = [load_predictions(path, job.gold) for path in args.predictions]
+    if len(runs) > 1:
+        return _run_spread(job, [[at_least(record, job.least) for record in predicted] for predicted in runs])
+    evaluation = evaluate(job.gold, runs[0], least=job.least, seen=job.seen)
+    kept = [at_least(record, job.least) for record in runs[0]]
     print(evaluation.render())
-    if args.report:
-        _write_report(evaluation, Path(args.report))
-    if getattr(args, "slices", False):
-        _run_slices(args, gold, least)
+    slices = _read_slices(args, job.gold, job.least)
+    evidence = Evidence([evaluation.counts], job.passages([kept]), evaluation.scores, slices or None)
+    verdicts = job.judge(evidence)
+    folds = [Fold(name, text) for name, text in evaluation.tables().items()]
+    folds += [Fold(f"Spelling, {name}", each.render()) for name, each in slices.items()]
+    text = job.summarise(["\n\n".join(evaluation.lead()), evaluation.headlines()], folds, verdicts)
+    if job.report:
+        _write_report(evaluation, text, job.report)
     if errors:
-        kept = [at_least(record, least) for record in predicted]
-        pairs = zip(gold, kept, strict=True)
+        pairs = zip(job.gold, kept, strict=True)
         found = [each for article, record in pairs for each in mistakes(article.record, record, article.text)]
-        write_mistakes(found, [article.record for article in gold], kept, errors)
-    return 0
+        write_mistakes(found, job.records, kept, errors)
+    return job.finish(verdicts)

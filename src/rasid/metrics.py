@@ -8,6 +8,7 @@ denominator is nought the score is 0.0, as in scikit-learn and seqeval with `zer
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -91,10 +92,12 @@ def sides_f1(row: Row) -> float:
 def outermost(entities: Iterable[Entity]) -> tuple[Entity, ...]:
     """Entities that stand in no longer one, by start; two types on one range are both kept."""
     kept: list[Entity] = []
+    start = end = -1
     for entity in sorted(entities, key=lambda e: (e.start, -e.end)):
         # Spans never cross, so the last one kept is the only one that can hold this one.
-        if not kept or kept[-1].span == entity.span or not kept[-1].span.contains(entity.span):
+        if entity.end > end or (entity.start == start and entity.end == end):
             kept.append(entity)
+            start, end = entity.start, entity.end
     return tuple(kept)
 
 
@@ -159,10 +162,15 @@ def _total(units: Iterable[Unit]) -> Score:
 
 def span_scores(units: Sequence[Unit]) -> SpanScores:
     """Strict scores: a span counts when start, end and type are all those of a gold span."""
-    types = sorted({entity.type for unit in units for entity in (*unit.gold, *unit.predicted)})
-    by_type = {label: _total(only_type(unit, label) for unit in units) for label in types}
+    counts: tuple[Counter[str], Counter[str], Counter[str]] = (Counter(), Counter(), Counter())
+    for unit in units:
+        gold, predicted = _keys(unit.gold, typed=True), _keys(unit.predicted, typed=True)
+        for counter, keys in zip(counts, (gold & predicted, predicted, gold), strict=True):
+            counter.update(label for _, _, label in keys)
+    types = sorted(counts[1].keys() | counts[2].keys())
+    by_type = {label: score(*(counter[label] for counter in counts)) for label in types}
     macro = ratio(sum(each.f1 for each in by_type.values()), len(by_type))
-    return SpanScores(_total(units), macro, by_type)
+    return SpanScores(score(*(counter.total() for counter in counts)), macro, by_type)
 
 
 def span_estimate(units: Sequence[Unit], typed: bool = True, seed: int = 0) -> Estimate:

@@ -82,13 +82,13 @@ def _rows(
     """One row of additive counts per group: three for every bin, then squared error and log loss."""
     sure = np.clip(scores, _SURE, 1 - _SURE)
     loss = -(right * np.log(sure) + (1 - right) * np.log(1 - sure))
-    bins = int(binned.max()) + 1
-    rows: list[Row] = []
-    for group in np.unique(groups):
-        own = np.asarray(groups) == group
-        columns = (np.ones(int(own.sum())), scores[own], right[own])
-        counts = np.stack([np.bincount(binned[own], weights, bins) for weights in columns], axis=1)
-        rows.append([*counts.ravel().tolist(), float(((scores - right)[own] ** 2).sum()), float(loss[own].sum())])
+    names, places = np.unique(np.asarray(groups), return_inverse=True)
+    count, bins = len(names), int(binned.max()) + 1
+    cells = places * bins + binned
+    columns = [np.bincount(cells, weights, count * bins) for weights in (None, scores, right)]
+    table = np.stack(columns, axis=1).reshape(count, 3 * bins)
+    losses = [np.bincount(places, weights, count) for weights in ((scores - right) ** 2, loss)]
+    rows: list[Row] = np.column_stack([table, *losses]).tolist()
     return rows
 
 

@@ -6,9 +6,11 @@ It says how much a figure hangs on the training seed; that the runs differ in no
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from rasid.counts import Counts, Figure
 from rasid.errors import DataError
@@ -28,22 +30,29 @@ class Spread:
     figures: dict[str, RunsEstimate]
 
     def render(self) -> str:
-        """The table, as Markdown that also reads well in a terminal."""
+        """What the figures are of, and the table, as Markdown that also reads well in a terminal."""
+        head = (
+            f"{self.runs} runs on {self.articles} articles. Spread is the standard deviation over the runs; low and "
+            "high are the 95 % interval of the mean, bootstrapped over articles; least and most are single runs."
+        )
+        return f"{head}\n\n{self.table()}"
+
+    def table(self) -> str:
         rows = []
         for name, each in self.figures.items():
             spread = "" if each.spread is None else f"{each.spread:.3f}"
             ends = (each.low, each.high, min(each.by_run), max(each.by_run))
             rows.append([name, f"{each.mean:.3f}", spread, *(f"{value:.3f}" for value in ends)])
-        head = (
-            f"{self.runs} runs on {self.articles} articles. Spread is the standard deviation over the runs; low and "
-            "high are the 95 % interval of the mean, bootstrapped over articles; least and most are single runs."
-        )
-        return f"{head}\n\n{table(HEADER, rows)}"
+        return table(HEADER, rows)
 
-    def write(self, folder: Path) -> None:
-        """runs.json and runs.md in `folder`, which exists. Raises DataError."""
+    def only(self, names: Collection[str]) -> Spread:
+        """The same of some of the figures."""
+        return replace(self, figures={name: each for name, each in self.figures.items() if name in names})
+
+    def write(self, folder: Path, page: str) -> None:
+        """runs.json, and a page as runs.md, in `folder`, which exists. Raises DataError."""
         write_exact(folder / "runs.json", f"{json.dumps(asdict(self), ensure_ascii=False, indent=2)}\n")
-        write_exact(folder / "runs.md", f"# Runs\n\n{self.render()}\n")
+        write_exact(folder / "runs.md", page)
 
 
 def spread(runs: Sequence[Counts], seed: int = 0) -> Spread:
@@ -51,6 +60,17 @@ def spread(runs: Sequence[Counts], seed: int = 0) -> Spread:
     aligned = align(runs)
     found = {name: over_runs([each.rows for each in figures], figures[0].of, seed) for name, figures in aligned.items()}
     return Spread(len(runs), len(runs[0].docs), found)
+
+
+def pooled(runs: Sequence[Counts]) -> Counts:
+    """The counts of several runs as those of one: of every article, the mean over the runs. Raises DataError."""
+    if len(runs) == 1:
+        return runs[0]
+    figures = {
+        name: Figure(same[0].measure, np.mean([each.rows for each in same], axis=0).tolist())
+        for name, same in align(runs).items()
+    }
+    return Counts(runs[0].docs, figures)
 
 
 def align(runs: Sequence[Counts]) -> dict[str, list[Figure]]:

@@ -5,11 +5,13 @@ Knows records and their scores, nothing of the models that gave them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from rasid.errors import ConfigError
-from rasid.metrics import article_units, ratio, score, span_row
+from rasid.metrics import ratio, score
 from rasid.records import Entity, Record, Stance
 
 THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -28,9 +30,19 @@ def _passes(entity: Entity, least: float) -> bool:
 
 
 def at_least(record: Record, least: float) -> Record:
-    """The record with the entities that score `least` or more (or have no score), clusters that keep a mention, and
-    stances whose target does; a lost holder is `other`. Ids and scores stay as they are."""
-    kept = tuple(entity for entity in record.entities if _passes(entity, least))
+    """The record with the entities that score `least` or more (or have no score), and what depends on them."""
+    return only(record, lambda entity: _passes(entity, least))
+
+
+def without_type(record: Record, label: str) -> Record:
+    """The record as a model that knows nothing of a type would give it."""
+    return only(record, lambda entity: entity.type != label)
+
+
+def only(record: Record, passes: Callable[[Entity], bool]) -> Record:
+    """The record with some of the entities, clusters that keep a mention, and stances whose target does; a lost holder
+    is `other`. Ids and scores stay as they are."""
+    kept = tuple(entity for entity in record.entities if passes(entity))
     if len(kept) == len(record.entities):
         return record
     left = {entity.cluster for entity in kept} | {cluster.id for cluster in record.clusters if cluster.given}
@@ -59,15 +71,24 @@ def what_thresholds_buy(
     gold: Sequence[Record], predicted: Sequence[Record], thresholds: Sequence[float] = THRESHOLDS
 ) -> tuple[Bought, ...]:
     """One row per threshold, in order; `predicted` holds the articles of `gold` in the same order."""
-    whole = sum(len(record.entities) for record in predicted)
+    trials = [trial for pair in zip(gold, predicted, strict=True) for trial in _trials(*pair)]
+    scores = np.array([score for score, _ in trials])
+    right = np.array([right for _, right in trials], dtype=np.bool_)
+    support = sum(len({(e.start, e.end, e.type) for e in record.entities}) for record in gold)
     found = []
     for least in sorted(set(thresholds)):
-        cut = [at_least(record, least) for record in predicted]
-        rows = [span_row(unit) for unit in article_units(gold, cut)]
-        correct, spans, support = (sum(column) for column in zip(*rows, strict=True)) if rows else (0, 0, 0)
-        reached = score(correct, spans, support)
-        found.append(Bought(least, reached.precision, reached.recall, reached.f1, int(spans), ratio(spans, whole)))
+        kept = scores >= least
+        spans = int(kept.sum())
+        reached = score(int((kept & right).sum()), spans, support)
+        found.append(Bought(least, reached.precision, reached.recall, reached.f1, spans, ratio(spans, len(trials))))
     return tuple(found)
+
+
+def _trials(gold: Record, predicted: Record) -> Iterator[tuple[float, bool]]:
+    """Score and success of each predicted span; one without a score stays at every threshold."""
+    known = {(each.start, each.end, each.type) for each in gold.entities}
+    scores = {(e.start, e.end, e.type): 1.0 if e.score is None else e.score for e in predicted.entities}
+    yield from ((each, key in known) for key, each in scores.items())
 
 
 def threshold_rows(found: Sequence[Bought]) -> list[list[str]]:
