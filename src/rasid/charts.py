@@ -55,10 +55,6 @@ def track(value: float, low: float, high: float, scale: Scale) -> Markup:
 
 def reliability_chart(name: str, found: Reliability) -> Markup:
     """Mean score of each bin against the share of it that is right; a dot's area is the bin's share of the answers."""
-    label = (
-        f"{name}: calibration error {found.ece.value:.3f} ({found.ece.low:.3f} to {found.ece.high:.3f}), "
-        f"{found.count} answers"
-    )
     parts = [Markup('<path class="axis" d="M{0} {1}V{2}H{3}"/>').format(_x(0), _y(1), _y(0), _x(1))]
     parts.append(Markup('<path class="exact" d="M{} {}L{} {}"/>').format(_x(0), _y(0), _x(1), _y(1)))
     for tick in (0, 0.25, 0.5, 0.75, 1):
@@ -80,8 +76,14 @@ def reliability_chart(name: str, found: Reliability) -> Markup:
         )
     size = Markup('viewBox="0 0 {} {}"').format(_LEFT + _SIDE + 14, _TOP + _SIDE + _BOTTOM)
     return Markup('<svg class="reliability" {} role="img" aria-label="{}">{}</svg>').format(
-        size, visible(label), Markup("").join(parts)
+        size, visible(calibration_caption(name, found)), Markup("").join(parts)
     )
+
+
+def calibration_caption(name: str, found: Reliability) -> str:
+    """The figure that a reliability diagram stands for."""
+    ece = found.ece
+    return f"{name}: ECE {ece.value:.3f} ({ece.low:.3f} to {ece.high:.3f}), {found.count:,} answers"
 
 
 def _x(value: float) -> float:

@@ -9,12 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rasid import palette
 from rasid.changes import RIGHT, Change, changes, tallies
 from rasid.charts import around_nought, track
 from rasid.compare import EXPLANATION, POINTS, Comparison, p_text
 from rasid.counts import GROUP
-from rasid.embed import package_text, safe_json, templates
+from rasid.embed import report_page, safe_json
 from rasid.figuretable import AXIS, FigureRow, FigureTable
 from rasid.listing import Facet, Line, Listing, Marks, Row, thin
 from rasid.mistakes import Mistake
@@ -34,22 +33,17 @@ class Run:
 
 def comparison_page(found: Comparison, base: Run, new: Run) -> str:
     """The page; without the mistakes of both runs it shows figures alone, and says how to get the rest."""
-    return (
-        templates()
-        .get_template("comparison.html")
-        .render(
-            title="Comparison of two runs",
-            style=f"{palette.style()}\n{package_text('report.css')}",
-            script=package_text("report.js"),
-            comparison=found,
-            base=base.name,
-            new=new.name,
-            explanation=EXPLANATION,
-            warnings=found.by_reason(),
-            headline=_table(found, "Differences", [name for name in found.figures if not name.startswith(GROUP)]),
-            groups=_table(found, "Entities by part", [name for name in found.figures if name.startswith(GROUP)]),
-            **_listed(base, new),
-        )
+    return report_page(
+        "comparison.html",
+        "Comparison of two runs",
+        comparison=found,
+        base=base.name,
+        new=new.name,
+        explanation=EXPLANATION,
+        warnings=found.by_reason(),
+        headline=_table(found, "Points of difference", [name for name in found.figures if not name.startswith(GROUP)]),
+        groups=_table(found, "Entities by part", [name for name in found.figures if name.startswith(GROUP)]),
+        **_listed(base, new),
     )
 
 
@@ -67,6 +61,7 @@ def _table(found: Comparison, caption: str, names: Sequence[str]) -> FigureTable
             ("95 %", f"{POINTS * each.low:+.1f} to {POINTS * each.high:+.1f}"),
             (AXIS, track(each.difference, each.low, each.high, scale)),
             ("p", p_text(each.p)),
+            ("effect", f"{each.effect:+.2f}"),
             ("detectable", f"{POINTS * each.detectable:.1f}"),
             ("verdict", verdict),
         )

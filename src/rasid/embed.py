@@ -17,6 +17,8 @@ import regex
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from rasid import palette
+
 # What ends a script element or opens a comment in it, line ends of JavaScript, and all that is not seen.
 _HIDDEN_IN_JSON = regex.compile(r"[<>&\u2028\u2029]|\p{Cc}|\p{Cf}|\p{Cs}")
 # Joiners (U+200C, U+200D) and soft hyphens are seen by what they do to a word, and are left.
@@ -57,6 +59,12 @@ def templates() -> Environment:
     return environment
 
 
-def package_text(name: str) -> str:
-    """A style sheet or script that stands beside this module."""
+def report_page(template: str, title: str, **parts: Any) -> str:
+    """A page of the frame `report.html`, in one file with its style and its script."""
+    style = Markup(f"{palette.style()}\n{_package_text('report.css')}")
+    script = Markup(_package_text("report.js"))
+    return templates().get_template(template).render(title=title, style=style, script=script, **parts)
+
+
+def _package_text(name: str) -> str:
     return (Path(__file__).parent / name).read_text(encoding="utf-8")

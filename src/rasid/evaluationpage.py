@@ -12,10 +12,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from rasid import palette
-from rasid.charts import confusion_chart, reliability_chart
+from rasid.charts import calibration_caption, confusion_chart, reliability_chart
 from rasid.confusion import ENDS, MISSED, SPURIOUS, confusion
-from rasid.embed import package_text, safe_json, templates
+from rasid.embed import report_page, safe_json
 from rasid.evaluate import Evaluation
 from rasid.excerpt import Excerpt
 from rasid.figuretable import FigureRow, FigureTable, estimate_row, score_row
@@ -38,31 +37,30 @@ def evaluation_page(
     listing = Listing(LINES, FACETS, tuple(_rows(rows, gold, predicted)), len(wrong))
     by_type = found.entities["nested"].scores.by_type
     counts = confusion(wrong, {name: score.support for name, score in by_type.items()})
-    return (
-        templates()
-        .get_template("evaluation.html")
-        .render(
-            title="Evaluation report",
-            style=f"{palette.style()}\n{package_text('report.css')}",
-            script=package_text("report.js"),
-            evaluation=found,
-            headline=list(_headline(found)),
-            groups=list(_groups(found)),
-            confusion=counts,
-            confusion_chart=confusion_chart(counts),
-            ends=ENDS,
-            kinds=count_kinds(wrong, entity_count(gold), entity_count(predicted)),
-            meaning=MEANING,
-            total=len(wrong),
-            reliability=[(name, reliability_chart(name, each)) for name, each in found.scores.items() if each.count],
-            reliability_header=RELIABILITY_HEADER,
-            reliability_rows=reliability_rows(found.scores),
-            threshold_header=THRESHOLD_HEADER,
-            thresholds=threshold_rows(found.thresholds),
-            listing=listing,
-            data=safe_json(listing.tree()),
-            full_list=full_list,
-        )
+    return report_page(
+        "evaluation.html",
+        "Evaluation report",
+        evaluation=found,
+        headline=list(_headline(found)),
+        groups=list(_groups(found)),
+        confusion=counts,
+        confusion_chart=confusion_chart(counts),
+        ends=ENDS,
+        kinds=count_kinds(wrong, entity_count(gold), entity_count(predicted)),
+        meaning=MEANING,
+        total=len(wrong),
+        reliability=[
+            (calibration_caption(name, each), reliability_chart(name, each))
+            for name, each in found.scores.items()
+            if each.count
+        ],
+        reliability_header=RELIABILITY_HEADER,
+        reliability_rows=reliability_rows(found.scores),
+        threshold_header=THRESHOLD_HEADER,
+        thresholds=threshold_rows(found.thresholds),
+        listing=listing,
+        data=safe_json(listing.tree()),
+        full_list=full_list,
     )
 
 

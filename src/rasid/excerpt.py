@@ -34,8 +34,8 @@ class Excerpt:
         low, high = max(self.start, span.start - reach), min(self.end, last + reach)
         before, after = self.text[low - self.start : span.start - self.start], self.text[last - self.start :]
         if low > self.start and not self.text[low - self.start - 1].isspace():
-            low += next((n for n, letter in enumerate(before) if letter.isspace()), len(before))
+            low += next((n + 1 for n, letter in enumerate(before) if letter.isspace()), len(before))
         if high < self.end and last == span.end and not self.text[high - self.start].isspace():
             tail = after[: high - last]
-            high -= next((n for n, letter in enumerate(reversed(tail)) if letter.isspace()), len(tail))
+            high -= next((n + 1 for n, letter in enumerate(reversed(tail)) if letter.isspace()), len(tail))
         return Excerpt(low, self.text[low - self.start : high - self.start])

@@ -269,7 +269,9 @@ const list = (data) => {
   };
 
   const described = (mark, text) => {
-    const surface = element(mark[OWN] ? "b" : "span", {}, element("bdi", {}, plain(text.slice(mark[FROM], mark[TO]))));
+    const shown = text.slice(mark[FROM], mark[TO]);
+    const cut = [...shown].length < mark[END] - mark[AT] ? "…" : "";
+    const surface = element(mark[OWN] ? "b" : "span", {}, element("bdi", {}, plain(shown).trim() + cut));
     const score = mark[SURE] === null ? "" : `, score ${mark[SURE].toFixed(3)}`;
     return [`${plain(types[mark[TYPE]])} `, surface, ` [${mark[AT]}, ${mark[END]})${score}`];
   };
