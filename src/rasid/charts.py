@@ -63,7 +63,7 @@ def reliability_chart(name: str, found: Reliability) -> Markup:
     parts.append(_label(_x(0.5), _y(0) + 36, "score", "middle"))
     parts.append(
         Markup('<text transform="translate({} {}) rotate(-90)" text-anchor="middle">share right</text>').format(
-            11, _y(0.5)
+            14, _y(0.5)
         )
     )
     for each in found.bins:
