@@ -23,7 +23,7 @@ from rasid.labelmetrics import HEADER, LabelScores, label_rows, record_label_sco
 from rasid.labels import WOJOOD
 from rasid.matching import Group, Scheme, SchemeCounts, by_seen, scheme_counts, scheme_row
 from rasid.metrics import Score, SpanScores, View, article_units, sides_score, span_scores
-from rasid.mistakes import ERRORS_FILE, Mistake, all_mistakes, write_mistakes
+from rasid.mistakes import mistakes, write_mistakes
 from rasid.records import ModelInfo, Record, faults, read_records, write_exact
 from rasid.reliability import RELIABILITY_HEADER, Reliability, draw, reliability, reliability_rows
 from rasid.slices import record_slices, write_slices
@@ -354,26 +354,18 @@ def _make_folder(folder: Path) -> None:
         raise DataError(f"{folder}: cannot be written ({error.strerror})") from None
 
 
-@dataclass(frozen=True, slots=True)
-class _Listed:
-    """What was scored, and all its mistakes."""
-
-    gold: Sequence[Record]
-    predicted: Sequence[Record]
-    wrong: Sequence[Mistake]
-
-
-def _write_report(evaluation: Evaluation, listed: _Listed, folder: Path) -> None:
-    from rasid.evaluationpage import evaluation_page  # jinja, which printing does not need
-
+def _write_report(evaluation: Evaluation, folder: Path) -> None:
     write_exact(folder / "report.json", f"{evaluation.to_json()}\n")
     write_counts(evaluation.counts, folder)
     write_exact(folder / "report.md", f"# Evaluation\n\n{evaluation.render()}\n")
-    write_mistakes(listed.wrong, listed.gold, listed.predicted, folder / ERRORS_FILE)
-    page = evaluation_page(evaluation, listed.gold, listed.predicted, listed.wrong, ERRORS_FILE)
-    write_exact(folder / "report.html", page)
     if evaluation.scores and not draw(evaluation.scores, folder / "reliability.png"):
         print("rasid: no reliability diagram without matplotlib; pip install 'rasid[plots]'", file=sys.stderr)
+
+
+def _write_page(evaluation: Evaluation, gold: Sequence[Annotated], predicted: Sequence[Record], folder: Path) -> None:
+    from rasid.evaluationpage import write_page  # jinja, which printing does not need
+
+    write_page(evaluation, gold, predicted, folder)
 
 
 def _errors_file(name: Path | str) -> Path:
@@ -426,9 +418,9 @@ def _run_spread(args: argparse.Namespace, gold: Sequence[Annotated], least: floa
 def run_evaluate(args: argparse.Namespace) -> int:
     """Scores `args.predictions`, or what `args.model` predicts, against `args.gold` over `args.seeds`.
 
-    Prints the tables; with `args.report` writes report.json, report.md, counts.json and the reliability diagram there,
-    with `args.errors` the list of mistakes and their page. Of several predictions it prints mean and spread, and writes
-    runs.json and runs.md. Raises DataError.
+    Prints the tables; with `args.report` writes report.json, report.md, report.html and its list of errors, counts.json
+    and the reliability diagram there, with `args.errors` the list of mistakes and their page. Of several predictions it
+    prints mean and spread, and writes runs.json and runs.md. Raises DataError.
     """
     if bool(args.predictions) == bool(args.model):
         raise DataError("give either predictions (--predictions FILE|DIR) or a model (--model DIR|NAME)")
@@ -448,12 +440,14 @@ def run_evaluate(args: argparse.Namespace) -> int:
         predicted = load_predictions(args.predictions[0], gold)
     evaluation = evaluate(gold, predicted, least=least, seen=seen)
     print(evaluation.render())
-    kept = [at_least(record, least) for record in predicted]
-    listed = _Listed([article.record for article in gold], kept, all_mistakes(gold, kept))
     if args.report:
-        _write_report(evaluation, listed, Path(args.report))
+        _write_report(evaluation, Path(args.report))
+        _write_page(evaluation, gold, [at_least(record, least) for record in predicted], Path(args.report))
     if getattr(args, "slices", False):
         _run_slices(args, gold, least)
     if errors:
-        write_mistakes(listed.wrong, listed.gold, listed.predicted, errors)
+        kept = [at_least(record, least) for record in predicted]
+        pairs = zip(gold, kept, strict=True)
+        found = [each for article, record in pairs for each in mistakes(article.record, record, article.text)]
+        write_mistakes(found, [article.record for article in gold], kept, errors)
     return 0

@@ -11,7 +11,9 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+from rasid.annotations import Annotated
 from rasid.charts import calibration_caption, confusion_chart, reliability_chart
 from rasid.confusion import ENDS, MISSED, SPURIOUS, confusion
 from rasid.embed import report_page, safe_json
@@ -19,14 +21,21 @@ from rasid.evaluate import Evaluation
 from rasid.excerpt import Excerpt
 from rasid.figuretable import FigureRow, FigureTable, estimate_row, score_row
 from rasid.listing import Facet, Line, Listing, Marks, Row, thin
-from rasid.mistakes import MEANING, Mistake, count_kinds, entity_count
-from rasid.records import Entity, Record
+from rasid.mistakes import ERRORS_FILE, MEANING, Mistake, all_mistakes, count_kinds, entity_count, write_mistakes
+from rasid.records import Entity, Record, write_exact
 from rasid.reliability import RELIABILITY_HEADER, reliability_rows
 from rasid.thresholds import THRESHOLD_HEADER, threshold_rows
 
 LINES = (Line("gold"), Line("predicted"))
 FACETS = (Facet("kind", "Kind of error"), Facet("gold", "Gold type"), Facet("predicted", "Predicted type"))
 _PARTS = {"length in words": r"\d\+? words?", "depth": r"depth \d\+?", "surface in the training data": r"(?:un)?seen"}
+
+
+def write_page(found: Evaluation, gold: Sequence[Annotated], predicted: Sequence[Record], folder: Path) -> None:
+    """report.html in `folder`, and errors.jsonl and errors.md, which list every mistake of it. Raises DataError."""
+    records, wrong = [article.record for article in gold], all_mistakes(gold, predicted)
+    write_mistakes(wrong, records, predicted, folder / ERRORS_FILE)
+    write_exact(folder / "report.html", evaluation_page(found, records, predicted, wrong, ERRORS_FILE))
 
 
 def evaluation_page(
