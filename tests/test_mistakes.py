@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rasid.errors import DataError
+from rasid.excerpt import Excerpt
 from rasid.metrics import Unit, span_scores
-from rasid.mistakes import MEANING, Mistake, count_kinds, mistakes, page, write_mistakes
+from rasid.mistakes import MEANING, Mistake, count_kinds, mistakes, page, read_mistakes, write_mistakes
 from rasid.records import Entity, Record, sha256_of
 
 TEXT = "أ ب ج د ه و ز ح ط ي"  # words of one letter: word n stands at [2n, 2n + 1)
@@ -117,8 +119,11 @@ def test_the_page_and_the_list(tmp_path: Path) -> None:
         "doc": "d",
         "gold": {"type": "PERS", "start": 0, "end": 1, "surface": "أ"},
         "context": "⟦أ⟧ ب ج د ه و ز ح ط ي",
+        "excerpt": {"start": 0, "text": TEXT},
     }
     assert rows[1]["predicted"]["score"] == 0.4
+    back = read_mistakes(tmp_path / "e.jsonl")
+    assert [each.to_json() for each in back] == [each.to_json() for each in found]
     text = (tmp_path / "e.md").read_text(encoding="utf-8")
     assert text.startswith("# Errors by kind\n\n2 gold entities, 1 predicted, 0 right: strict F1 0.000")
     assert "### missed (1)" in text
@@ -127,10 +132,17 @@ def test_the_page_and_the_list(tmp_path: Path) -> None:
 
 
 def test_the_commonest_come_first_whatever_their_spelling() -> None:
-    often = [Mistake("missed", f"d{n}", entity(0, 0, "PERS"), None, "") for n in range(3)]
-    once = [Mistake("missed", "d", entity(n, n, "ORG"), None, "") for n in range(1, 9)]
+    often = [Mistake("missed", f"d{n}", entity(0, 0, "PERS"), None, Excerpt(0, TEXT)) for n in range(3)]
+    once = [Mistake("missed", "d", entity(n, n, "ORG"), None, Excerpt(0, TEXT)) for n in range(1, 9)]
     text = page([*once, *often], 11, 0, commonest=2)
     section = text[text.index("### missed (11)") :]
     first, second = [line for line in section.splitlines() if line.startswith("|")][2:]
     assert "PERS |     3 |        3" in first
     assert "ORG" in second
+
+
+@pytest.mark.parametrize("line", ["{", "[]", "{}", '{"kind": "odd", "doc": "d"}', '{"kind": "missed", "doc": "d"}'])
+def test_a_list_that_is_none_is_refused_with_its_line(line: str, tmp_path: Path) -> None:
+    (tmp_path / "e.jsonl").write_text(f"\n{line}\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"e\.jsonl:2: not an error as"):
+        read_mistakes(tmp_path / "e.jsonl")

@@ -264,7 +264,9 @@ def _add_evaluate(commands: _Commands[_Parser]) -> None:
     )
     parser.add_argument("--gold", type=Path, required=True, metavar="DIR", help="folder of gold records")
     _add_seeds(parser)
-    parser.add_argument("--report", type=Path, metavar="DIR", help="where to write the report, besides stdout")
+    parser.add_argument(
+        "--report", type=Path, metavar="DIR", help="where to write the report and its page, besides stdout"
+    )
     _add_gates(parser)
     parser.add_argument(
         "--trained-on",
@@ -313,7 +315,7 @@ def _add_compare(commands: _Commands[_Parser]) -> None:
     parser.add_argument("--gold", type=Path, metavar="DIR", help="folder of gold records, to score two sets of records")
     _add_seeds(parser)
     _add_min_score(parser)
-    parser.add_argument("--output", type=Path, metavar="DIR", help="where to write comparison.json and comparison.md")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="where to write comparison.json, .md and .html")
 
 
 def _add_draws(parser: _Parser) -> None:

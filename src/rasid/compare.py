@@ -15,6 +15,7 @@ from rasid.annotations import load_annotations
 from rasid.counts import COUNTS_FILE, Counts, count, read_counts
 from rasid.errors import DataError
 from rasid.evaluate import load_predictions
+from rasid.mistakes import ERRORS_FILE, Mistake, all_mistakes, read_mistakes
 from rasid.records import write_exact
 from rasid.spread import align
 from rasid.tables import table
@@ -23,6 +24,11 @@ from rasid.uncertainty import LEVEL, Difference, paired, too_small
 
 HEADER = ("figure", "base", "new", "points", "low", "high", "p", "effect", "detectable", "verdict")
 POINTS = 100
+EXPLANATION = (
+    "Points are 100 x (new - base), with the 95 % interval of a paired bootstrap over articles; p by randomisation, "
+    f"two-sided, real below {LEVEL}; effect is Cohen's d_z over articles; detectable is the true difference in points "
+    "that such a set shows in 80 % of cases."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,13 @@ class Comparison:
             return "better" if found.difference > 0 else "worse"
         return "too small to tell" if name in self.warnings else "no difference shown"
 
+    def by_reason(self) -> dict[str, list[str]]:
+        """The figures that could not be told, by why not."""
+        found: dict[str, list[str]] = {}
+        for name, why in self.warnings.items():
+            found.setdefault(why, []).append(name)
+        return found
+
     def to_json(self) -> str:
         tree = asdict(self)
         for name in self.figures:
@@ -54,17 +67,11 @@ class Comparison:
         for name, each in self.figures.items():
             points = (each.difference, each.low, each.high)
             numbers = [f"{each.base:.3f}", f"{each.new:.3f}", *(f"{POINTS * value:+.1f}" for value in points)]
-            rest = [_p(each.p), f"{each.effect:+.2f}", f"{POINTS * each.detectable:.1f}", self.verdict(name)]
+            rest = [p_text(each.p), f"{each.effect:+.2f}", f"{POINTS * each.detectable:.1f}", self.verdict(name)]
             rows.append([name, *numbers, *rest])
-        head = (
-            f"{self.articles} articles; points are 100 x (new - base), with the 95 % interval of a paired bootstrap "
-            f"over articles; p by randomisation, two-sided, real below {LEVEL}; effect is Cohen's d_z over articles; "
-            "detectable is the true difference in points that such a set shows in 80 % of cases."
-        )
+        head = f"{self.articles} articles. {EXPLANATION}"
         lines = [head, "", table(HEADER, rows)]
-        by_reason: dict[str, list[str]] = {}
-        for name, why in self.warnings.items():
-            by_reason.setdefault(why, []).append(name)
+        by_reason = self.by_reason()
         lines += [""] if by_reason else []
         lines += [f"Warning: {why} ({_told(names)})" for why, names in by_reason.items()]
         return "\n".join(lines)
@@ -74,7 +81,8 @@ def _told(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]}, and {len(names) - 1} more"
 
 
-def _p(value: float) -> str:
+def p_text(value: float) -> str:
+    """A p-value to three places."""
     return f"{value:.3f}" if value >= 0.001 else "<0.001"
 
 
@@ -87,12 +95,19 @@ def compare(base: Counts, new: Counts, seed: int = 0) -> Comparison:
     return Comparison(len(base.docs), figures, warnings)
 
 
-def _load(path: Path, args: argparse.Namespace, least: float) -> Counts:
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    counts: Counts
+    wrong: list[Mistake] | None  # None where a report has no list of them
+
+
+def _load(path: Path, args: argparse.Namespace, least: float) -> _Loaded:
     if not args.gold:
-        return read_counts(path)
+        errors = path / ERRORS_FILE
+        return _Loaded(read_counts(path), read_mistakes(errors) if args.output and errors.exists() else None)
     gold = load_annotations(Path(args.gold), Path(args.seeds))
     predicted = [at_least(record, least) for record in load_predictions(path, gold)]
-    return count([each.record for each in gold], predicted)
+    return _Loaded(count([each.record for each in gold], predicted), all_mistakes(gold, predicted))
 
 
 def run_compare(args: argparse.Namespace) -> int:
@@ -105,9 +120,12 @@ def run_compare(args: argparse.Namespace) -> int:
             )
     if not args.gold and least:
         raise DataError("--min-score needs --gold: what a report holds is counted already")
-    found = compare(_load(args.base, args, least), _load(args.new, args, least))
+    base, new = (_load(path, args, least) for path in (args.base, args.new))
+    found = compare(base.counts, new.counts)
     print(found.render())
     if args.output:
+        from rasid.comparisonpage import Run, comparison_page  # jinja, which printing does not need
+
         folder = Path(args.output)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -115,4 +133,6 @@ def run_compare(args: argparse.Namespace) -> int:
             raise DataError(f"{folder}: cannot be written ({error.strerror})") from None
         write_exact(folder / "comparison.json", f"{found.to_json()}\n")
         write_exact(folder / "comparison.md", f"# Comparison\n\n{found.render()}\n")
+        runs = [Run(str(path), each.wrong) for path, each in ((args.base, base), (args.new, new))]
+        write_exact(folder / "comparison.html", comparison_page(found, *runs))
     return 0

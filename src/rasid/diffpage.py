@@ -16,8 +16,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from rasid.agreement import Agreement, Disagreement, TwoPasses
+from rasid.embed import hash_source
 from rasid.palette import PALETTE, PAPER
-from rasid.render import displayable, hash_source, headline
+from rasid.render import displayable, headline
 from rasid.text import Span
 from rasid.weave import Box, line_boxes, weave
 

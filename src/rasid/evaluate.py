@@ -383,6 +383,12 @@ def _write_report(evaluation: Evaluation, text: str, folder: Path) -> None:
         print("rasid: no reliability diagram without matplotlib; pip install 'rasid[plots]'", file=sys.stderr)
 
 
+def _write_page(evaluation: Evaluation, gold: Sequence[Annotated], predicted: Sequence[Record], folder: Path) -> None:
+    from rasid.evaluationpage import write_page  # jinja, which printing does not need
+
+    write_page(evaluation, gold, predicted, folder)
+
+
 def _errors_file(name: Path | str) -> Path:
     path = Path(name)
     if path.suffix != ".jsonl":
@@ -493,9 +499,10 @@ def _run_spread(job: _Job, runs: Sequence[Sequence[Record]]) -> int:
 def run_evaluate(args: argparse.Namespace) -> int:
     """Scores `args.predictions`, or what `args.model` predicts, against `args.gold` over `args.seeds`.
 
-    Prints the tables; with `args.report` writes report.json, report.md, counts and the reliability diagram there, with
-    `args.errors` the list of mistakes and their page. Of several predictions it prints mean and spread, and writes
-    runs.json and runs.md. With `args.gate` it returns 1 where a gate has failed. Raises DataError.
+    Prints the tables; with `args.report` writes report.json, report.md, report.html and its list of errors, counts and
+    the reliability diagram there, with `args.errors` the list of mistakes and their page. Of several predictions it
+    prints mean and spread, and writes runs.json and runs.md. With `args.gate` it returns 1 where a gate has failed.
+    Raises DataError.
     """
     job = _read_job(args)
     errors = _errors_file(args.errors) if args.errors else None
@@ -516,6 +523,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
     text = job.summarise(["\n\n".join(evaluation.lead()), evaluation.headlines()], folds, verdicts)
     if job.report:
         _write_report(evaluation, text, job.report)
+        _write_page(evaluation, job.gold, kept, job.report)
     if errors:
         pairs = zip(job.gold, kept, strict=True)
         found = [each for article, record in pairs for each in mistakes(article.record, record, article.text)]

@@ -9,13 +9,18 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
+from pydantic import ValidationError
+
+from rasid.annotations import Annotated
+from rasid.errors import DataError
+from rasid.excerpt import Excerpt
 from rasid.metrics import score
 from rasid.normalizer import normalise
-from rasid.records import Entity, Record, write_exact
+from rasid.records import Entity, Record, read_exact, write_exact
 from rasid.tables import table
 from rasid.text import Span
 
@@ -43,31 +48,53 @@ MEANING: dict[Kind, str] = {
     "shifted": "type right, the two cross",
     "wrong type and ends": "another type on much the same words",
 }
+ERRORS_FILE = "errors.jsonl"  # of a report
 COMMONEST = 50  # rows of the page
-_CONTEXT = 45  # characters on each side
+REACH = 90  # characters of text that are kept on each side
+LONGEST = 200  # characters that are shown of an entity
+_CONTEXT = 45  # characters on each side in the pages of plain text
 _MUCH_THE_SAME = 1 / 3  # shared over joint characters, for spans of two types to be one mistake and not two
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One mistake of one article: the gold entity, the predicted one, or both, with `context` (the span marked ⟦ ⟧)."""
+    """One mistake: the gold entity, the predicted one, or both; `source` is the article's text, or what was kept."""
 
     kind: Kind
     doc: str
     gold: Entity | None
     predicted: Entity | None
-    context: str
+    source: Excerpt
+
+    @property
+    def entities(self) -> tuple[Entity, ...]:
+        """The gold entity and the predicted one, as far as there are."""
+        return tuple(entity for entity in (self.gold, self.predicted) if entity)
+
+    @property
+    def context(self) -> str:
+        """A few words of text on one line, with the gold entity, or else the predicted one, marked ⟦ ⟧."""
+        span, whole = self.entities[0].span, self.source
+        left = whole.of(Span(max(whole.start, span.start - _CONTEXT), span.start))
+        right = whole.of(Span(span.end, span.end + _CONTEXT))
+        return " ".join(f"{left}⟦{whole.of(span)}⟧{right}".split())
+
+    @property
+    def excerpt(self) -> Excerpt:
+        """The text around both entities, as it is."""
+        ends = Span(min(e.start for e in self.entities), max(e.end for e in self.entities))
+        return self.source.around(ends, REACH, LONGEST)
 
     @property
     def types(self) -> str:
         """Types at fault: the gold's, the predicted one, or gold -> predicted."""
-        names = [entity.type for entity in (self.gold, self.predicted) if entity]
+        names = [entity.type for entity in self.entities]
         return " -> ".join(dict.fromkeys(names))
 
     @property
     def surface(self) -> str:
         """The gold's surface, beside the predicted one where that differs, on one line."""
-        found = [" ".join(entity.surface.split()) for entity in (self.gold, self.predicted) if entity]
+        found = [" ".join(entity.surface.split()) for entity in self.entities]
         return " -> ".join(dict.fromkeys(found))
 
     def to_json(self) -> str:
@@ -80,6 +107,7 @@ class Mistake:
             "gold": _entity(self.gold),
             "predicted": _entity(self.predicted),
             "context": self.context,
+            "excerpt": asdict(self.excerpt),
         }
         return json.dumps({key: value for key, value in tree.items() if value is not None}, ensure_ascii=False)
 
@@ -96,17 +124,24 @@ def mistakes(gold: Record, predicted: Record, text: str) -> list[Mistake]:
     missed = [entity for entity in _once(gold) if _key(entity) not in right]
     extra = [entity for entity in _once(predicted) if _key(entity) not in right]
     found: list[Mistake] = []
+    source = Excerpt(0, text)
     for one, other in _paired(missed, extra):
-        found.append(Mistake(_kind_of_pair(one, other), gold.doc, one, other, _context(text, one.span)))
+        found.append(Mistake(_kind_of_pair(one, other), gold.doc, one, other, source))
         missed.remove(one)
         extra.remove(other)
     spans = [entity.span for entity in gold.entities]
-    found += [Mistake(_kind_of_missed(e.span, spans), gold.doc, e, None, _context(text, e.span)) for e in missed]
+    found += [Mistake(_kind_of_missed(e.span, spans), gold.doc, e, None, source) for e in missed]
     for entity in extra:
         inside = any(span != entity.span and span.contains(entity.span) for span in spans)
         kind: Kind = "spurious child" if inside else "spurious"
-        found.append(Mistake(kind, gold.doc, None, entity, _context(text, entity.span)))
-    return sorted(found, key=lambda m: next((e.start, e.end) for e in (m.gold, m.predicted) if e))
+        found.append(Mistake(kind, gold.doc, None, entity, source))
+    return sorted(found, key=lambda m: (m.entities[0].start, m.entities[0].end))
+
+
+def all_mistakes(gold: Sequence[Annotated], predicted: Sequence[Record]) -> list[Mistake]:
+    """The mistakes of all articles; both sequences are of the same articles in the same order (ValueError)."""
+    pairs = zip(gold, predicted, strict=True)
+    return [each for article, record in pairs for each in mistakes(article.record, record, article.text)]
 
 
 def _key(entity: Entity) -> tuple[int, int, str]:
@@ -157,11 +192,6 @@ def _kind_of_missed(span: Span, all_spans: Sequence[Span]) -> Kind:
     if any(other.contains(span) for other in others):
         return "child missed"
     return "parent missed" if any(span.contains(other) for other in others) else "missed"
-
-
-def _context(text: str, span: Span) -> str:
-    left, right = text[max(0, span.start - _CONTEXT) : span.start], text[span.end : span.end + _CONTEXT]
-    return " ".join(f"{left}⟦{span.of(text)}⟧{right}".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,8 +278,34 @@ def _docs(members: Sequence[Mistake]) -> str:
     return str(len({each.doc for each in members}))
 
 
+def entity_count(records: Sequence[Record]) -> int:
+    """How many entities there are; one that stands twice counts once."""
+    return sum(len(_keys(record)) for record in records)
+
+
 def write_mistakes(found: Sequence[Mistake], gold: Sequence[Record], predicted: Sequence[Record], path: Path) -> None:
     """Every mistake as a JSON line into `path`, and the page that counts them beside it, as .md. Raises DataError."""
-    counts = [sum(len(_keys(record)) for record in records) for records in (gold, predicted)]
     write_exact(path, "".join(f"{each.to_json()}\n" for each in found))
-    write_exact(path.with_suffix(".md"), page(found, *counts))
+    write_exact(path.with_suffix(".md"), page(found, entity_count(gold), entity_count(predicted)))
+
+
+def read_mistakes(path: Path) -> list[Mistake]:
+    """What `write_mistakes` wrote into `path`. Raises DataError with `file:line`."""
+    found = []
+    for number, line in enumerate(read_exact(path).split("\n"), 1):
+        if line.strip():
+            try:
+                found.append(_mistake_of(json.loads(line)))
+            except (KeyError, TypeError, AttributeError, ValueError, ValidationError):
+                raise DataError(f"{path}:{number}: not an error as `rasid evaluate` lists them; make it anew") from None
+    return found
+
+
+def _mistake_of(tree: dict[str, Any]) -> Mistake:
+    gold, predicted = (
+        Entity.model_validate({"id": side, **tree[side]}) if side in tree else None for side in ("gold", "predicted")
+    )
+    if tree["kind"] not in MEANING or not (gold or predicted):
+        raise ValueError
+    excerpt = Excerpt(int(tree["excerpt"]["start"]), str(tree["excerpt"]["text"]))
+    return Mistake(tree["kind"], str(tree["doc"]), gold, predicted, excerpt)

@@ -1,4 +1,4 @@
-"""Colours of the page that `rasid render` writes: its two papers, and one ink per entity type on each.
+"""Colours of the pages that Rasid writes: its two papers, and one ink per entity type on each.
 
 Pairs are for light and for dark paper. Kin types share a hue, the tag beside a mention tells which; every ink
 keeps a contrast of 4.5 (WCAG 2 AA) on its own tint, three boxes deep. Knows nothing of records or of HTML.
@@ -25,3 +25,13 @@ PALETTE: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("QUANTITY", "UNIT"), ("#3a5750", "#aaccc2")),
 }
 OTHER = ("#4a525a", "#bcc5cf")  # numbers, and the types of inventories that are not listed
+
+
+def style() -> str:
+    """The palette as style rules: `--paper` and `--other` of a page, `--c` of each element that has a `data-type`."""
+    page = f":root {{ --paper: {_pair(PAPER)}; --other: {_pair(OTHER)}; }}"
+    return "\n".join([page, *(f'[data-type="{name}"] {{ --c: {_pair(pair)}; }}' for name, pair in PALETTE.items())])
+
+
+def _pair(colours: tuple[str, str]) -> str:
+    return f"light-dark({colours[0]}, {colours[1]})"

@@ -8,19 +8,16 @@ tags and passage numbers are drawn by the style sheet. Knows nothing of models.
 from __future__ import annotations
 
 import argparse
-import base64
-import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import regex
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from rasid.embed import templates
 from rasid.errors import DataError
 from rasid.labels import WOJOOD, StanceLabel
 from rasid.palette import OTHER, PALETTE, PAPER, TINT
@@ -278,19 +275,6 @@ def _story(item: Item, number: int) -> _Story:
     )
 
 
-def hash_source(block: str) -> str:
-    """A Content-Security-Policy source that lets exactly this inline block run."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(block.encode()).digest()).decode()}"
-
-
-@cache
-def _template() -> Template:
-    loader = FileSystemLoader(Path(__file__).parent, encoding="utf-8")
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters["hash_source"] = hash_source
-    return environment.get_template("page.html")
-
-
 def render_page(items: Sequence[Item]) -> str:
     """One HTML document showing the items in order.
 
@@ -301,8 +285,10 @@ def render_page(items: Sequence[Item]) -> str:
     counts = Counter(entity.type for item in items for entity in item.record.entities)
     known = [name for name in WOJOOD if name in counts]
     types = {name: counts[name] for name in [*known, *sorted(counts.keys() - set(known))]}
-    page = _template().render(
-        stories=stories, types=types, palette=PALETTE, other=OTHER, paper=PAPER, tint=TINT, signs=SIGNS
+    page = (
+        templates()
+        .get_template("page.html")
+        .render(stories=stories, types=types, palette=PALETTE, other=OTHER, paper=PAPER, tint=TINT, signs=SIGNS)
     )
     return displayable(page).replace("\r", "&#13;")
 

@@ -1,0 +1,140 @@
+"""Listings: rows of text with spans marked on lines one above the other, and the facets that rows are filtered by.
+
+A listing is what `report.js` shows, page by page; `tree` is its form in the page, small enough for a list that is long.
+Where there are more rows than a page should hold, rare groups stay whole and common ones are thinned evenly. Knows
+nothing of what the lines and facets mean.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any, TypeVar
+
+from rasid.excerpt import Excerpt
+from rasid.records import Entity
+
+MOST = 20_000  # rows of a page: about 12 MB
+_MARKS = 24  # of a line: more cannot be told apart, and only a broken model makes them
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One of the lines of every row; `facet` names the facet whose value says what the line's run made of it."""
+
+    label: str
+    facet: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """Something that rows are filtered by, and what is said of it beside its label."""
+
+    key: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Entities of one line: those that the row is about, and those that stand around."""
+
+    own: tuple[Entity, ...]
+    others: tuple[Entity, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`facets` [of the listing] are values, `lines` [of the listing] marks in the excerpt; `score` is to sort by."""
+
+    doc: str
+    facets: tuple[str, ...]
+    excerpt: Excerpt
+    lines: tuple[Marks, ...]
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """`rows` of `total` that there are."""
+
+    lines: tuple[Line, ...]
+    facets: tuple[Facet, ...]
+    rows: tuple[Row, ...]
+    total: int
+
+    def tree(self) -> dict[str, Any]:
+        """Plain lists and numbers: names stand once, rows refer to them; offsets are UTF-16 units of the excerpt."""
+        docs, types = _Names(), _Names()
+        values = [_Names() for _ in self.facets]
+        rows = [
+            [
+                docs.number(row.doc),
+                [own.number(value) for own, value in zip(values, row.facets, strict=True)],
+                row.excerpt.start,
+                row.excerpt.text,
+                [_marks(line, row.excerpt, types) for line in row.lines],
+                row.score,
+            ]
+            for row in self.rows
+        ]
+        return {
+            "lines": [{"label": each.label, "facet": each.facet} for each in self.lines],
+            "facets": [
+                {"key": each.key, "label": each.label, "values": own.names}
+                for each, own in zip(self.facets, values, strict=True)
+            ],
+            "docs": docs.names,
+            "types": types.names,
+            "rows": rows,
+        }
+
+
+class _Names:
+    """Names by number, numbered as they come."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def number(self, name: str) -> int:
+        return self._numbers.setdefault(name, len(self._numbers))
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._numbers)
+
+
+def _marks(line: Marks, excerpt: Excerpt, types: _Names) -> list[list[Any]]:
+    """[start, end, type, whether the row is about it, score if any, start and end in the article] of each entity."""
+    units = _utf16(excerpt.text)
+    found = []
+    for entity, own in [(each, 1) for each in line.own] + [(each, 0) for each in line.others[:_MARKS]]:
+        start, end = (min(max(0, place - excerpt.start), len(excerpt.text)) for place in (entity.start, entity.end))
+        if start < end:
+            places = [units[start], units[end]] if units else [start, end]
+            found.append([*places, types.number(entity.type), own, entity.score, entity.start, entity.end])
+    return found
+
+
+def _utf16(text: str) -> list[int]:
+    """UTF-16 units before each place of a text; empty where they are the code points."""
+    if not text or max(text) <= "\uffff":
+        return []
+    return [0, *accumulate(2 if letter > "\uffff" else 1 for letter in text)]
+
+
+def thin(items: Sequence[T], group: Callable[[T], Hashable], most: int = MOST) -> list[T]:
+    """At most `most` of the items, in order: small groups whole, larger ones evenly thinned to one common size."""
+    groups: defaultdict[Hashable, list[int]] = defaultdict(list)
+    for number, item in enumerate(items):
+        groups[group(item)].append(number)
+    left, kept = most, []
+    by_size = sorted(groups.values(), key=len)
+    for place, own in enumerate(by_size):
+        share = min(len(own), left // (len(by_size) - place))
+        kept += [own[n * len(own) // share] for n in range(share)]
+        left -= share
+    return [items[number] for number in sorted(kept)]
