@@ -46,7 +46,7 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         intermediate_size=48,
         num_hidden_layers=2,
         num_attention_heads=2,
-        max_position_embeddings=256,
+        max_position_embeddings=512,
         layer_types=["full_attention"] * 2,
         pad_token_id=0,
         cls_token_id=2,
@@ -55,7 +55,7 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         eos_token_id=3,
     )
     ModernBertForMaskedLM(config).save_pretrained(folder)
-    save_tokenizer(tokenizer, folder, 256)
+    save_tokenizer(tokenizer, folder, 512)
     return folder
 
 

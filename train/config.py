@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from rasid.config import Section, load_config
 from rasid.errors import nearest
 from rasid.labels import INVENTORIES
+from rasid.preprocessing import Chain
 
 Reader = Literal["annotations", "annotated-stances", "conll", "wojood", "wikifane", "pairs", "labelled"]
 
@@ -188,7 +189,10 @@ class FewShot(Section):
 class RunConfig(Section):
     """`rasid train` configs."""
 
-    encoder: str
+    encoder: str  # a folder, the name of a model that ships, or a hub id
+    revision: str | None = None  # of a hub encoder: commit, branch or tag; the run's own config names the commit
+    # What its authors do to a text before its tokenizer, by their names: see `rasid.preprocessing`.
+    preprocessing: Literal["auto"] | Chain = "auto"
     output: Path
     heads: dict[str, HeadSection]
     sources: dict[str, Source]

@@ -27,12 +27,11 @@ from rasid.model import (
     Head,
     Loaded,
     RasidModel,
-    load_tokenizer,
     new_model,
     revision_of,
     save_model,
-    shipped_models,
 )
+from rasid.pretrained import Encoder, find_encoder
 
 from .batching import BatchSampler, Collator, Rows
 from .calibrate import as_metrics, calibrate
@@ -224,7 +223,7 @@ def _stance_rows(
 def build_model(config: RunConfig, heads: dict[str, Head]) -> RasidModel:
     """The config's encoder with heads on it."""
     sizes = (config.window, config.overlap, config.dropout, config.pair_window)
-    model = new_model(config.encoder, heads, *sizes, encoder_dropout=config.encoder_dropout)
+    model = new_model(encoder_of(config), heads, *sizes, encoder_dropout=config.encoder_dropout)
     model.config.repair = config.repair
     model.config.together, model.config.wording = config.together, config.wording
     model.config.aggregation = config.aggregation
@@ -273,10 +272,18 @@ def _has_bf16() -> bool:
     return torch.cuda.is_available() or (flags.exists() and "amx_bf16" in flags.read_text())
 
 
-def encoder_tokenizer(encoder: str) -> PreTrainedTokenizerFast:
-    """The tokenizer of an encoder given by folder, shipped name or hub id."""
-    folder = Path(encoder) if Path(encoder).is_dir() else shipped_models().get(encoder)
-    return load_tokenizer(folder or encoder)
+def encoder_of(config: RunConfig) -> Encoder:
+    """The encoder that a config names, on this machine."""
+    return find_encoder(config.encoder, config.revision, config.preprocessing)
+
+
+def pinned(config: RunConfig) -> RunConfig:
+    """The config with the encoder's revision resolved to a commit, and its preprocessing to a name: what all parts of a
+    run share, and what is saved with it."""
+    encoder = encoder_of(config)
+    resolved = {"revision": encoder.commit} if encoder.commit else {}
+    named = {"preprocessing": encoder.chain} if encoder.chain != "none" else {}
+    return config.model_copy(update=resolved | named)
 
 
 @dataclass(frozen=True)
@@ -294,7 +301,7 @@ def fit(config: RunConfig, output: Path, resume: bool = False) -> Result:
     """Trains in memory, with checkpoints under `output`; saving the finished model is `save`'s business."""
     arguments = training_arguments(config, output)
     torch.manual_seed(arguments.seed)
-    tokenizer = encoder_tokenizer(config.encoder)
+    tokenizer = encoder_of(config).tokenizer()
     material = gather(config, tokenizer)
     model = build_model(config, material.heads)
     exams = {name: exam(source, material.heads[source.head]) for name, source in config.evaluation.items()}
