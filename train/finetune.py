@@ -39,6 +39,7 @@ from .config import RunConfig, Source
 from .evaluation import predict_labels, score_articles, score_pairs, score_texts
 from .features import Row, article_rows, pair_rows, text_rows
 from .labelled import Labelled, labelled_articles, read_labelled
+from .layers import depths
 from .masking import IGNORED
 from .sources import GoldPair, GoldText, mapped, read_pairs, read_texts
 
@@ -149,15 +150,12 @@ class Exam:
 
 def parameter_groups(model: RasidModel, rate: float, config: RunConfig) -> list[dict[str, Any]]:
     """Heads learn at `head_learning_rate`; layers at `rate`, times `layer_decay` for each layer below the top."""
-    layers = model.encoder.config.num_hidden_layers
+    prefix = "encoder."
+    deep = depths([name.removeprefix(prefix) for name, _ in model.named_parameters() if name.startswith(prefix)])
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
-        if name.startswith("heads."):
-            own = config.head_learning_rate
-        else:
-            numbers = [int(part) for part in name.split(".") if part.isdigit()]
-            depth = numbers[0] + 1 if numbers else (layers if "final" in name else 0)
-            own = rate * config.layer_decay ** (layers - depth)
+        below = deep.top - deep.of.get(name.removeprefix(prefix), deep.top)
+        own = config.head_learning_rate if name.startswith("heads.") else rate * config.layer_decay**below
         groups.setdefault((own, parameter.ndim > 1), []).append(parameter)
     return [
         {"params": parameters, "lr": own} | ({} if matrix else {"weight_decay": 0.0})

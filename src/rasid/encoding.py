@@ -130,7 +130,7 @@ def asked_windows(
         left += [*name, closing]
         left_index += [*[_group(number)] * len(name), -1]
     encoding = tokenizer(passage, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-    whole, groups = encoding["input_ids"], _passage_groups(passage, encoding["offset_mapping"], targets)
+    whole, groups = encoding["input_ids"], _passage_groups(encoding["offset_mapping"], targets)
     parts = max(1, -(-len(whole) // (size - 2 - len(left))))
     length = max(1, -(-len(whole) // parts))
     found = []
@@ -146,12 +146,11 @@ def _group(number: int) -> int:
     return number if number < PASSAGE else number + 1
 
 
-def _passage_groups(passage: str, offsets: Sequence[tuple[int, int]], targets: Sequence[Asked]) -> list[int]:
-    """The group of each piece of a passage, given where it stands; many tokenizers count the space before a word to its
-    first piece."""
+def _passage_groups(offsets: Sequence[tuple[int, int]], targets: Sequence[Asked]) -> list[int]:
+    """The group of each piece of a passage, given where it stands: that of a mention which any of its characters
+    belongs to. Many tokenizers count the space before a word to its first piece, or make one of an emoji and a word."""
     owner = {place: _group(n) for n, t in enumerate(targets) for m in t.mentions for place in range(m.start, m.end)}
-    firsts = (next((i for i in range(start, end) if not passage[i].isspace()), start) for start, end in offsets)
-    return [owner.get(first, PASSAGE) for first in firsts]
+    return [next((owner[i] for i in range(start, end) if i in owner), PASSAGE) for start, end in offsets]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rasid.errors import ModelError
 
-_FILES = ("*.json", "*.txt", "*.safetensors", "*.model", "*.jinja", "README.md")
+_FILES = ["*.json", "*.txt", "*.safetensors", "*.model"]
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 _HUB_ID = re.compile(r"[\w][\w.-]*(/[\w.-]+)?")
 _TOKEN = "run `hf auth login`, or set HF_TOKEN"
@@ -40,8 +40,7 @@ def fetch(name: str, revision: str | None = None) -> Snapshot:
 
     where = f"encoder {name}"
     try:
-        options = {"allow_patterns": list(_FILES), "ignore_patterns": ["*/*"], "endpoint": constants.ENDPOINT}
-        folder = Path(snapshot_download(name, revision=revision, **options))
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=_FILES, ignore_patterns=["*/*"]))
     except errors.GatedRepoError:
         page = f"{constants.ENDPOINT}/{name}"
         raise ModelError(f"{where}: gated; accept its terms at {page}, then {_TOKEN}") from None
