@@ -99,6 +99,7 @@ class Source(Section):
     head: str
     reader: Reader
     path: Path
+    licence: str | None = None  # of the data, for the model's card
     texts: Path | None = None  # the raw articles, for the annotations readers
     part: Literal["all", "train", "dev"] = "all"  # with `blocks`
     blocks: Blocks | None = None
@@ -186,6 +187,14 @@ class FewShot(Section):
     beside: tuple[Path, ...] = ()
 
 
+class CardSection(Section):
+    """What a model's card says that no file can tell: the licence of the weights (a hub identifier such as apache-2.0),
+    and limits, a sentence each."""
+
+    licence: str = "other"
+    limits: tuple[str, ...] = ()
+
+
 class RunConfig(Section):
     """`rasid train` configs."""
 
@@ -204,6 +213,7 @@ class RunConfig(Section):
     few_shot: FewShot | None = None
     seeds: tuple[int, ...] = ()  # a run for each, and a report with mean and spread
     data: Data = Data()
+    card: CardSection = CardSection()
     window: int = 192
     overlap: int = 64
     pair_window: int = 384

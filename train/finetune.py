@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerFast, Trainer, TrainingArguments
 
+from rasid.card import write_card
 from rasid.config import dump_config
 from rasid.errors import ConfigError
 from rasid.labels import INVENTORIES
@@ -32,6 +33,7 @@ from rasid.model import (
     save_model,
 )
 from rasid.pretrained import Encoder, find_encoder
+from rasid.provenance import code_commit, versions
 
 from .batching import BatchSampler, Collator, Rows
 from .calibrate import as_metrics, calibrate
@@ -333,7 +335,7 @@ def _last_checkpoint(arguments: TrainingArguments) -> str | None:
 
 
 def save(result: Result, config: RunConfig, output: Path) -> None:
-    """Writes the model folder (heads with `ship: false` dropped, weights compressed by default), metrics and config."""
+    """Writes the model folder (heads with `ship: false` dropped, weights compressed by default) and what tells of it."""
     model = result.loaded.model
     shipped = {name: head for name, head in model.config.heads.items() if config.heads[name].ship}
     model.config.heads = shipped
@@ -342,4 +344,6 @@ def save(result: Result, config: RunConfig, output: Path) -> None:
     save_model(result.loaded, output, config.compress)
     dump_config(config, output / "run.yaml")
     metrics = {"metrics": result.metrics, "seconds": round(result.seconds, 1), "revision": revision_of(output)}
+    metrics |= {"commit": code_commit(), "versions": versions()}
     (output / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    write_card(output)
