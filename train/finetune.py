@@ -335,7 +335,7 @@ def _last_checkpoint(arguments: TrainingArguments) -> str | None:
 
 
 def save(result: Result, config: RunConfig, output: Path) -> None:
-    """Writes the model folder (heads with `ship: false` dropped, weights compressed by default) and what tells of it."""
+    """Writes the model folder (heads with `ship: false` dropped, weights compressed by default), run.yaml and card."""
     model = result.loaded.model
     shipped = {name: head for name, head in model.config.heads.items() if config.heads[name].ship}
     model.config.heads = shipped

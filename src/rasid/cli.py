@@ -343,6 +343,7 @@ def _add_annotations(commands: _Commands[_Parser]) -> None:
     _add_agreement(inner)
     _add_import(inner)
     _add_export(inner)
+    _add_dataset(inner)
 
 
 def _add_agreement(commands: _Commands[_Parser]) -> None:
@@ -416,6 +417,19 @@ def _add_export(commands: _Commands[_Parser]) -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the files")
     _add_texts(parser)
     _add_units(parser)
+
+
+def _add_dataset(commands: _Commands[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "dataset",
+        "rasid.dataset:run_dataset",
+        "write annotations as a data set that datasets.load_dataset reads",
+        "rasid annotations dataset annotations --output mine",
+    )
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("annotations"), metavar="FOLDER")
+    _add_texts(parser)
+    parser.add_argument("--output", type=Path, metavar="DIR", help="folder of the data set (default: FOLDER itself)")
 
 
 def _add_render(commands: _Commands[_Parser]) -> None:
