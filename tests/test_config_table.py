@@ -36,3 +36,20 @@ def test_every_config_runs_and_the_page_says_so(monkeypatch: pytest.MonkeyPatch)
 )
 def test_the_family_goes_by_the_name(encoder: str, family: str) -> None:
     assert script("scripts/config_table.py").family_of(encoder) == family
+
+
+def test_tokenizer_families_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(ROOT)
+    families = script("scripts/tokenizer_families.py")
+    monkeypatch.setattr("sys.argv", ["tokenizer_families.py", "--vocabulary", "800"])
+    monkeypatch.setattr(families, "FAMILIES", {"bert": "bert", "roberta": "roberta"})
+    families.main()
+    shown = capsys.readouterr().out
+    (bert,) = [line.split("|") for line in shown.splitlines() if line.startswith("| bert ")]
+    (roberta,) = [line.split("|") for line in shown.splitlines() if line.startswith("| roberta ")]
+    assert int(bert[3]) < 10 < 700 < int(roberta[3])  # nearly every mention stands behind a space
+    assert int(bert[2]) == int(roberta[2]) == 810
+    last = shown.splitlines()[-1].split()
+    words_, by_class, as_written = int(last[0]), int(last[4]), int(last[9])
+    assert by_class == words_ > 2000
+    assert as_written == 0

@@ -7,7 +7,6 @@ taken over (its mark is gone) is left as it is. It knows the hub's metadata, and
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -308,4 +307,4 @@ def metadata_of(card: str) -> dict[str, Any]:
     tree = yaml.safe_load(parts[1]) if len(parts) == 3 and not parts[0].strip() else None
     if not isinstance(tree, dict):
         raise ModelError(f"{CARD}: no metadata at its head; write one with `rasid card`")
-    return json.loads(json.dumps(tree))
+    return tree

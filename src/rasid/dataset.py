@@ -110,7 +110,7 @@ def stance_rows(gold: Annotated) -> Iterator[Row]:
     names = {cluster.id: cluster.name for cluster in gold.record.clusters}
     for stance in gold.record.stances:
         whole = stance.scope == "article"
-        place = Span(0, len(gold.text)) if whole else Span(*stance.scope)  # type: ignore[misc]
+        place = Span(0, len(gold.text)) if whole else Span(*stance.scope)
         yield {
             "doc": gold.record.doc,
             "target": names.get(stance.target, stance.target),

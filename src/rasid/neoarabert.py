@@ -7,7 +7,7 @@ weights. It knows nothing of Rasid's heads.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -49,7 +49,7 @@ class NeoAraBertConfig(PreTrainedConfig):
         self.decoder_init_range = decoder_init_range
         self.embedding_init_range = embedding_init_range
         self.pad_token_id = pad_token_id
-        super().__init__(pad_token_id=pad_token_id, **kwargs)
+        super().__init__(**kwargs)
 
 
 class NeoBertConfig(NeoAraBertConfig):
@@ -108,18 +108,18 @@ class EncoderBlock(nn.Module):
         # a head's query, key and value stand together, head by head
         query, key, value = self.qkv(states).unflatten(-1, (self._heads, -1)).chunk(3, dim=-1)
         query, key = rotated(query, turns), rotated(key, turns)
-        heads = [part.transpose(1, 2) for part in (query, key, value)]
-        mixed = F.scaled_dot_product_attention(*heads, attn_mask=mask).transpose(1, 2).flatten(-2)
-        output: Tensor = self.wo(mixed)
+        query, key, value = (part.transpose(1, 2) for part in (query, key, value))
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        output: Tensor = self.wo(mixed.transpose(1, 2).flatten(-2))
         return output
 
 
 class NeoAraBert(PreTrainedModel):
     """The encoder: embeddings, layers, a norm over what comes out."""
 
-    config_class = NeoAraBertConfig
+    config_class: type[NeoAraBertConfig] = NeoAraBertConfig
     base_model_prefix = "model"
-    _no_split_modules = ("EncoderBlock",)
+    _no_split_modules: list[str] = ["EncoderBlock"]  # noqa: RUF012  the base class has it so
     _supports_sdpa = True
 
     def __init__(self, config: NeoAraBertConfig) -> None:
@@ -133,7 +133,7 @@ class NeoAraBert(PreTrainedModel):
         return self.encoder
 
     def set_input_embeddings(self, value: nn.Module) -> None:
-        self.encoder = value
+        self.encoder = cast(nn.Embedding, value)
 
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, nn.Linear):
@@ -157,7 +157,7 @@ class NeoAraBert(PreTrainedModel):
 class NeoBert(NeoAraBert):
     """The same for configs that are called `neobert`."""
 
-    config_class = NeoBertConfig
+    config_class: type[NeoAraBertConfig] = NeoBertConfig
 
 
 def register() -> None:
