@@ -134,8 +134,10 @@ def run_line(name: str, path: Path, folder: Path) -> Line:
     """A fine-tuning config's line; its run goes to `folder`."""
     config = load_run_config(str(path))
     family = family_of(config.encoder)
-    texts = [file.read_text(encoding="utf-8") for file in sorted(Path("seeds").glob("*.txt"))]
-    encoder = make_stand_in(family, folder / "encoder", texts, vocabulary=1000)
+    encoder = folder.parent / "encoders" / family  # made once for all configs of a family
+    if not encoder.is_dir():
+        texts = [file.read_text(encoding="utf-8") for file in sorted(Path("seeds").glob("*.txt"))]
+        make_stand_in(family, encoder, texts, vocabulary=1000)
     small = {"max_steps": 1, "save_strategy": "no", "eval_strategy": "no", "disable_tqdm": True}
     sources = {name: _shortest(source) for name, source in config.sources.items()}
     one = config.model_copy(
