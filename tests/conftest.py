@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -16,6 +17,7 @@ from transformers import ModernBertConfig, ModernBertForMaskedLM
 
 from rasid.labels import SALIENT, STANCES, WOJOOD
 from rasid.model import OUTSIDE, Head, Loaded, load_tokenizer, new_model, save_model
+from rasid.train.standin import make_stand_in
 from rasid.train.tokenizer import save_tokenizer, train_tokenizer
 
 SENTENCES = (
@@ -46,7 +48,7 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         intermediate_size=48,
         num_hidden_layers=2,
         num_attention_heads=2,
-        max_position_embeddings=256,
+        max_position_embeddings=512,
         layer_types=["full_attention"] * 2,
         pad_token_id=0,
         cls_token_id=2,
@@ -55,7 +57,7 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         eos_token_id=3,
     )
     ModernBertForMaskedLM(config).save_pretrained(folder)
-    save_tokenizer(tokenizer, folder, 256)
+    save_tokenizer(tokenizer, folder, 512)
     return folder
 
 
@@ -81,3 +83,16 @@ def tiny_model(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         model.heads["stance"].output.weight.normal_(std=3.0)
     save_model(Loaded(model, load_tokenizer(tiny_encoder), "tiny", ""), folder, compress=False)
     return folder
+
+
+@pytest.fixture(scope="session")
+def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a tiny encoder of a family of `rasid.train.standin`, made once."""
+    folders: dict[str, Path] = {}
+
+    def folder_of(family: str) -> Path:
+        if family not in folders:
+            folders[family] = make_stand_in(family, tmp_path_factory.mktemp("standins") / family, SENTENCES * 6)
+        return folders[family]
+
+    return folder_of

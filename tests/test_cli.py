@@ -164,6 +164,26 @@ HANDED_OVER: dict[str, tuple[str, dict[str, Any]]] = {
         "rasid.annotations:run_export",
         {"records": Path("gold"), "seeds": Path("raw"), "format": "brat", "output": Path("out"), "units": None},
     ),
+    "annotations dataset gold --texts raw --output out": (
+        "rasid.dataset:run_dataset",
+        {"folder": Path("gold"), "seeds": Path("raw"), "output": Path("out")},
+    ),
+    "card runs/mine --report report": (
+        "rasid.card:run_card",
+        {"model": "runs/mine", "report": Path("report"), "overwrite": False},
+    ),
+    "push runs/mine owner/mine --private --branch v2 --dry-run": (
+        "rasid.push:run_push",
+        {
+            "model": "runs/mine",
+            "repo": "owner/mine",
+            "private": True,
+            "revision": "v2",
+            "dry_run": True,
+            "skip_foreign": False,
+            "without_card": False,
+        },
+    ),
     "compare report-a report-b --output folder": (
         "rasid.compare:run_compare",
         {

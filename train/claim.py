@@ -18,7 +18,7 @@ from .config import RunConfig
 
 CLAIM = "claim.json"
 # Where a run stands and what is scored of it changes nothing in what is learnt.
-_APART = frozenset({"output", "evaluation", "data", "seeds", "few_shot", "cross_validation"})
+_APART = frozenset({"output", "evaluation", "data", "seeds", "few_shot", "cross_validation", "card"})
 
 
 def encoder_revision(encoder: str) -> str | None:
@@ -41,6 +41,8 @@ def claim(folder: Path, config: RunConfig) -> None:
     # Departures from defaults only, so that a key which a later version adds does not disown a run.
     departures = config.model_dump(mode="json", exclude_defaults=True)
     tree = {key: value for key, value in departures.items() if key not in _APART}
+    for source in tree.get("sources", {}).values():
+        source.pop("licence", None)
     mine = {"config": tree, "encoder": encoder_revision(config.encoder)}
     path = folder / CLAIM
     if not path.is_file():

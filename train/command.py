@@ -10,7 +10,7 @@ from .batching import BatchSampler, Collator
 from .config import RunConfig, load_run_config
 from .crossval import run_cross_validation
 from .fewshot import run_few_shot
-from .finetune import build_model, encoder_tokenizer, fit, gather, loss_of, save, training_arguments
+from .finetune import build_model, encoder_of, fit, gather, loss_of, pinned, save, training_arguments
 from .folds import run_pair_folds
 from .seeds import run_seeds
 from .textfloor import compare
@@ -19,7 +19,7 @@ from .textfloor import compare
 def dry_run(config: RunConfig) -> None:
     """Takes the whole way but the training: reads every source, builds the model, runs one batch forward and back."""
     training_arguments(config, config.output)
-    tokenizer = encoder_tokenizer(config.encoder)
+    tokenizer = encoder_of(config).tokenizer()
     material = gather(config, tokenizer)
     model = build_model(config, material.heads)
     sampler = BatchSampler(material.rows, material.repeats, config.batch_tokens, 1)
@@ -55,6 +55,7 @@ def run_train(args: argparse.Namespace) -> int:
     asks."""
     overrides = [*args.set, *([f"output={args.output}"] if args.output else [])]
     config = with_seeds(load_run_config(args.config, overrides), getattr(args, "seeds", None))
+    config = pinned(config)
     if args.dry_run:
         dry_run(config)
         return 0

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from rasid.config import Section, load_config
 from rasid.errors import nearest
 from rasid.labels import INVENTORIES
+from rasid.preprocessing import Chain
 
 Reader = Literal["annotations", "annotated-stances", "conll", "wojood", "wikifane", "pairs", "labelled"]
 
@@ -104,6 +105,7 @@ class Source(Section):
     head: str
     reader: Reader
     path: Path
+    licence: str | None = None  # of the data, for the model's card
     texts: Path | None = None  # the raw articles, for the annotations readers
     part: Literal["all", "train", "dev"] = "all"  # with `blocks`
     blocks: Blocks | None = None
@@ -191,10 +193,21 @@ class FewShot(Section):
     beside: tuple[Path, ...] = ()
 
 
+class CardSection(Section):
+    """What a model's card says that no file can tell: the licence of the weights (a hub identifier such as apache-2.0),
+    and limits, a sentence each."""
+
+    licence: str = "other"
+    limits: tuple[str, ...] = ()
+
+
 class RunConfig(Section):
     """`rasid train` configs."""
 
-    encoder: str
+    encoder: str  # a folder, the name of a model that ships, or a hub id
+    revision: str | None = None  # of a hub encoder: commit, branch or tag; the run's own config names the commit
+    # What its authors do to a text before its tokenizer, by their names: see `rasid.preprocessing`.
+    preprocessing: Literal["auto"] | Chain = "auto"
     output: Path
     heads: dict[str, HeadSection]
     sources: dict[str, Source]
@@ -206,6 +219,7 @@ class RunConfig(Section):
     few_shot: FewShot | None = None
     seeds: tuple[int, ...] = ()  # a run for each, and a report with mean and spread
     data: Data = Data()
+    card: CardSection = CardSection()
     window: int = 192
     overlap: int = 64
     pair_window: int = 384

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerFast, Trainer, TrainingArguments
 
+from rasid.card import write_card
 from rasid.config import dump_config
 from rasid.errors import ConfigError
 from rasid.labels import INVENTORIES
@@ -27,12 +28,12 @@ from rasid.model import (
     Head,
     Loaded,
     RasidModel,
-    load_tokenizer,
     new_model,
     revision_of,
     save_model,
-    shipped_models,
 )
+from rasid.pretrained import Encoder, find_encoder
+from rasid.provenance import code_commit, versions
 
 from .batching import BatchSampler, Collator, Rows
 from .calibrate import as_metrics, calibrate
@@ -40,6 +41,7 @@ from .config import RunConfig, Source
 from .evaluation import predict_labels, score_articles, score_pairs, score_texts
 from .features import Row, article_rows, pair_rows, text_rows
 from .labelled import Labelled, labelled_articles, read_labelled
+from .layers import depths
 from .masking import IGNORED
 from .reporting import check_reports, report_final, settle_reports
 from .sources import GoldPair, GoldText, mapped, read_pairs, read_texts
@@ -151,15 +153,12 @@ class Exam:
 
 def parameter_groups(model: RasidModel, rate: float, config: RunConfig) -> list[dict[str, Any]]:
     """Heads learn at `head_learning_rate`; layers at `rate`, times `layer_decay` for each layer below the top."""
-    layers = model.encoder.config.num_hidden_layers
+    prefix = "encoder."
+    deep = depths([name.removeprefix(prefix) for name, _ in model.named_parameters() if name.startswith(prefix)])
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
-        if name.startswith("heads."):
-            own = config.head_learning_rate
-        else:
-            numbers = [int(part) for part in name.split(".") if part.isdigit()]
-            depth = numbers[0] + 1 if numbers else (layers if "final" in name else 0)
-            own = rate * config.layer_decay ** (layers - depth)
+        below = deep.top - deep.of.get(name.removeprefix(prefix), deep.top)
+        own = config.head_learning_rate if name.startswith("heads.") else rate * config.layer_decay**below
         groups.setdefault((own, parameter.ndim > 1), []).append(parameter)
     return [
         {"params": parameters, "lr": own} | ({} if matrix else {"weight_decay": 0.0})
@@ -232,7 +231,7 @@ def _stance_rows(
 def build_model(config: RunConfig, heads: dict[str, Head]) -> RasidModel:
     """The config's encoder with heads on it."""
     sizes = (config.window, config.overlap, config.dropout, config.pair_window)
-    model = new_model(config.encoder, heads, *sizes, encoder_dropout=config.encoder_dropout)
+    model = new_model(encoder_of(config), heads, *sizes, encoder_dropout=config.encoder_dropout)
     model.config.repair = config.repair
     model.config.together, model.config.wording = config.together, config.wording
     model.config.aggregation = config.aggregation
@@ -285,10 +284,18 @@ def _has_bf16() -> bool:
     return torch.cuda.is_available() or (flags.exists() and "amx_bf16" in flags.read_text())
 
 
-def encoder_tokenizer(encoder: str) -> PreTrainedTokenizerFast:
-    """The tokenizer of an encoder given by folder, shipped name or hub id."""
-    folder = Path(encoder) if Path(encoder).is_dir() else shipped_models().get(encoder)
-    return load_tokenizer(folder or encoder)
+def encoder_of(config: RunConfig) -> Encoder:
+    """The encoder that a config names, on this machine."""
+    return find_encoder(config.encoder, config.revision, config.preprocessing)
+
+
+def pinned(config: RunConfig) -> RunConfig:
+    """The config with the encoder's revision resolved to a commit, and its preprocessing to a name: what all parts of a
+    run share, and what is saved with it."""
+    encoder = encoder_of(config)
+    resolved = {"revision": encoder.commit} if encoder.commit else {}
+    named = {"preprocessing": encoder.chain} if encoder.chain != "none" else {}
+    return config.model_copy(update=resolved | named)
 
 
 @dataclass(frozen=True)
@@ -306,7 +313,7 @@ def fit(config: RunConfig, output: Path, resume: bool = False) -> Result:
     """Trains in memory, with checkpoints under `output`; saving the finished model is `save`'s business."""
     arguments = training_arguments(config, output)
     torch.manual_seed(arguments.seed)
-    tokenizer = encoder_tokenizer(config.encoder)
+    tokenizer = encoder_of(config).tokenizer()
     material = gather(config, tokenizer)
     model = build_model(config, material.heads)
     exams = {name: exam(source, material.heads[source.head]) for name, source in config.evaluation.items()}
@@ -342,7 +349,7 @@ def _last_checkpoint(arguments: TrainingArguments) -> str | None:
 
 
 def save(result: Result, config: RunConfig, output: Path) -> None:
-    """Writes the model folder (heads with `ship: false` dropped, weights compressed by default), metrics and config."""
+    """Writes the model folder (heads with `ship: false` dropped, weights compressed by default), run.yaml and card."""
     model = result.loaded.model
     shipped = {name: head for name, head in model.config.heads.items() if config.heads[name].ship}
     model.config.heads = shipped
@@ -351,4 +358,6 @@ def save(result: Result, config: RunConfig, output: Path) -> None:
     save_model(result.loaded, output, config.compress)
     dump_config(config, output / "run.yaml")
     metrics = {"metrics": result.metrics, "seconds": round(result.seconds, 1), "revision": revision_of(output)}
+    metrics |= {"commit": code_commit(), "versions": versions()}
     (output / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    write_card(output)

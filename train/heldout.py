@@ -66,7 +66,7 @@ def settings_of(config: RunConfig) -> dict[str, Any]:
 
 def digest_of(config: RunConfig) -> str:
     """sha256 over all that training reads: the encoder's weights, and the contents of every data file."""
-    total = hashlib.sha256(f"{config.encoder} {encoder_revision(config.encoder)}\n".encode())
+    total = hashlib.sha256(f"{config.encoder} {config.revision or encoder_revision(config.encoder)}\n".encode())
     for path in sorted({path for s in config.sources.values() for path in (s.path, s.texts) if path}):
         for file in _files(path):
             total.update(f"{file.name} {_digest(file, file.stat().st_mtime_ns)}\n".encode())

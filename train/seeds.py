@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from rasid.card import write_card
 from rasid.errors import DataError, nearest
 from rasid.matching import surface_key
 from rasid.tables import table
@@ -170,6 +171,8 @@ def report(config: RunConfig, folders: Mapping[int, Path], exams: Mapping[str, E
     revision = json.loads(claimed.read_text(encoding="utf-8"))["encoder"] if claimed.is_file() else None
     found = Report(config.encoder, revision, tuple(folders), score_runs(config, list(folders.values()), exams))
     write_report(config.output, asdict(found), f"# {config.output.name}\n\n{found.render()}")
+    for folder in folders.values():
+        write_card(folder)
     return found
 
 

@@ -365,6 +365,7 @@ def _add_annotations(commands: _Commands[_Parser]) -> None:
     _add_import(inner)
     _add_export(inner)
     _add_labelling(inner)
+    _add_dataset(inner)
 
 
 def _add_agreement(commands: _Commands[_Parser]) -> None:
@@ -455,6 +456,19 @@ def _add_labelling(commands: _Commands[_Parser]) -> None:
     parser.add_argument("--output", type=Path, metavar="FILE", help="instead of the terminal")
 
 
+def _add_dataset(commands: _Commands[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "dataset",
+        "rasid.dataset:run_dataset",
+        "write annotations as a data set that datasets.load_dataset reads",
+        "rasid annotations dataset annotations --output mine",
+    )
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("annotations"), metavar="FOLDER")
+    _add_texts(parser)
+    parser.add_argument("--output", type=Path, metavar="DIR", help="folder of the data set (default: FOLDER itself)")
+
+
 def _add_render(commands: _Commands[_Parser]) -> None:
     parser = _command(
         commands,
@@ -526,6 +540,43 @@ def _add_schema(commands: _Commands[_Parser]) -> None:
     )
 
 
+def _add_card(commands: _Commands[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "card",
+        "rasid.card:run_card",
+        "write a model's card, README.md, from its run and its reports",
+        "rasid card runs/seeds --report report",
+    )
+    parser.add_argument("model", metavar="DIR", help="a model folder")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="DIR",
+        help="figures from here: a folder of `rasid evaluate --report`, or a run's",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace a card that was written by hand")
+
+
+def _add_push(commands: _Commands[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "push",
+        "rasid.push:run_push",
+        "publish a model folder on the model hub",
+        "rasid push runs/seeds owner/name --private --dry-run",
+    )
+    parser.add_argument("model", metavar="DIR", help="a model folder")
+    parser.add_argument("repo", metavar="OWNER/NAME", help="the repository, made if it is not there")
+    parser.add_argument("--private", action="store_true", help="make a new repository private")
+    parser.add_argument(
+        "--revision", "--branch", dest="revision", metavar="BRANCH", help="push to this branch (default: main)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="show files, sizes and card, send nothing")
+    parser.add_argument("--skip-foreign", action="store_true", help="leave files here that are of no model")
+    parser.add_argument("--without-card", action="store_true", help="push a folder that has no README.md")
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line; `args.door` names the function that a command opens."""
     parser = _Parser(prog="rasid", description="Arabic named entities and stance for news.")
@@ -542,6 +593,8 @@ def make_parser() -> argparse.ArgumentParser:
         _add_annotations,
         _add_render,
         _add_index,
+        _add_card,
+        _add_push,
     ):
         add(commands)
     _add_schema(commands)

@@ -147,17 +147,23 @@ def merged(base: dict[str, Any], departures: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_tree(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """The YAML mapping in a file over that of the file its `extends:` names (looked up beside it), unparsed.
+    """The YAML mapping in a file over that of the file its `extends:` names (beside it, or shipped), unparsed.
 
     Raises ConfigError with file and line.
     """
     tree = _read_mapping(path)
     if "extends" not in tree:
         return tree
-    base = path.parent / str(tree.pop("extends"))
+    base = _base(path, str(tree.pop("extends")))
     if base in (*seen, path):
         raise ConfigError(f"{path}: extends {base.name}, which extends it in turn")
     return merged(read_tree(base, (*seen, path)), tree)
+
+
+def _base(path: Path, name: str) -> Path:
+    """The config that `extends: name` in a file means: the one beside it, else a shipped one."""
+    beside = path.parent / name
+    return beside if beside.is_file() else shipped_configs().get(Path(name).stem, beside)
 
 
 def _read_mapping(path: Path) -> dict[str, Any]:

@@ -147,9 +147,10 @@ def _group(number: int) -> int:
 
 
 def _passage_groups(offsets: Sequence[tuple[int, int]], targets: Sequence[Asked]) -> list[int]:
-    """The group of each piece of a passage, given where it stands."""
+    """The group of each piece of a passage, given where it stands: that of a mention which any of its characters
+    belongs to. Many tokenizers count the space before a word to its first piece, or make one of an emoji and a word."""
     owner = {place: _group(n) for n, t in enumerate(targets) for m in t.mentions for place in range(m.start, m.end)}
-    return [owner.get(start, PASSAGE) for start, _ in offsets]
+    return [next((owner[i] for i in range(start, end) if i in owner), PASSAGE) for start, end in offsets]
 
 
 @dataclass(frozen=True)

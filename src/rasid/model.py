@@ -12,7 +12,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
@@ -26,11 +26,16 @@ from rasid.config import Section
 from rasid.encoding import PASSAGE
 from rasid.errors import ModelError, nearest
 from rasid.labels import Inventory
+from rasid.pretrained import Encoder, find_encoder, is_ours, positions_of
+from rasid.pretrained import shipped_models as shipped_models
 from rasid.storage import read_weights, write_weights
+from rasid.tokenizing import has_tokenizer
+from rasid.tokenizing import load_tokenizer as load_tokenizer
 
 BIO = 3  # labels of one type: 0 outside, 1 begin, 2 inside
 OUTSIDE, BEGIN, INSIDE = range(BIO)
 WEIGHTS = "model.safetensors"
+SHARDED = "model.safetensors.index.json"  # what a large encoder has in its place
 
 
 class Head(Section):
@@ -76,6 +81,7 @@ class RasidConfig(PreTrainedConfig):
         aggregation: str = MEAN,
         calibration: dict[str, Any] | None = None,
         repair: bool = True,
+        base: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         self.encoder = encoder or {}
@@ -89,6 +95,7 @@ class RasidConfig(PreTrainedConfig):
         self.aggregation = aggregation  # of passages to an article's stance, see `rasid.aggregation`
         self.calibration = calibration or {}  # by head
         self.repair = repair  # whether words glued by a lost space are cut, see `rasid.repair`
+        self.base = base or {}  # what it was made from: the encoder's name, commit or sha256, and preprocessing
         super().__init__(**kwargs)
 
     @property
@@ -171,7 +178,9 @@ class RasidModel(PreTrainedModel):
     def __init__(self, config: RasidConfig) -> None:
         super().__init__(config)
         encoder_config = config.encoder_config()
-        self.encoder = AutoModel.from_config(encoder_config)
+        self.encoder = AutoModel.from_config(encoder_config, dtype=torch.float32)
+        if getattr(self.encoder, "pooler", None) is not None:
+            self.encoder.pooler = None  # of BERT and its kin: no head reads it, and it would never be trained
         size = encoder_config.hidden_size
         makers = {"tokens": TokensHead, "pair": PairHead, "text": TextHead}
         heads = config.named_heads.items()
@@ -221,13 +230,6 @@ class Loaded:
         return next((name for name, head in self.model.config.named_heads.items() if head.kind == kind), None)
 
 
-def shipped_models() -> dict[str, Path]:
-    """Name to folder of the models that ship with the package (installed or in the checkout)."""
-    folders = (Path(__file__).parent / "models", Path(__file__).parents[2] / "models")
-    found = (path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir()))
-    return {path.name: path for path in found if (path / "config.json").is_file()}
-
-
 def find_model(name: str) -> Path:
     """A model folder by path or by the name of a shipped model. Raises ModelError when there is neither."""
     path = Path(name)
@@ -251,7 +253,17 @@ def check_folder(folder: Path, model_type: str | None = "rasid") -> dict[str, An
     if model_type and tree.get("model_type") != model_type:
         found = tree.get("model_type")
         raise ModelError(f"{folder}: a {found!r} model, expected {model_type!r}; train one with `rasid train`")
+    _check_weights(folder, sharded=model_type is None)
+    if not (folder / "tokenizer.json").is_file() and (model_type or not has_tokenizer(folder)):
+        raise ModelError(f"{folder}: tokenizer.json is missing; only fast tokenizers keep offsets")
+    return tree
+
+
+def _check_weights(folder: Path, sharded: bool) -> None:
+    """Raises ModelError where a folder has no sound safetensors; an encoder's may be `sharded`."""
     weights = folder / WEIGHTS
+    if sharded and (folder / SHARDED).is_file():
+        return
     if not weights.is_file():
         pickles = sorted(p.name for p in folder.iterdir() if p.suffix in {".bin", ".pt", ".pth", ".pkl", ".ckpt"})
         why = f"; {pickles[0]} is a pickle and is never loaded, convert it to safetensors" if pickles else ""
@@ -261,9 +273,6 @@ def check_folder(folder: Path, model_type: str | None = "rasid") -> dict[str, An
             list(tensors.keys())
     except SafetensorError as error:
         raise ModelError(f"{weights}: damaged or truncated ({error})") from None
-    if not (folder / "tokenizer.json").is_file():
-        raise ModelError(f"{folder}: tokenizer.json is missing; only fast tokenizers keep offsets")
-    return tree
 
 
 def revision_of(folder: Path) -> str:
@@ -312,24 +321,8 @@ def _brief(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
 
 
-def load_tokenizer(source: str | Path) -> PreTrainedTokenizerFast:
-    """The fast tokenizer of a folder (a Path) or a hub id (a string). Raises ModelError when there is none."""
-    from transformers import AutoTokenizer
-
-    local = isinstance(source, Path)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
-        if getattr(tokenizer, "add_prefix_space", None) is False:  # byte-level BPE refuses split words without it
-            tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local, add_prefix_space=True)
-    except Exception as error:  # the tokenizers library raises bare Exceptions for a file it cannot read
-        raise ModelError(f"{source}: no tokenizer could be loaded ({_brief(error)})") from None
-    if not tokenizer.is_fast:
-        raise ModelError(f"{source}: its tokenizer is a slow one; a tokenizer.json is needed")
-    return cast(PreTrainedTokenizerFast, tokenizer)
-
-
 def new_model(
-    encoder: str,
+    encoder: str | Encoder,
     heads: dict[str, Head],
     window: int,
     overlap: int,
@@ -342,11 +335,11 @@ def new_model(
     Going on from a Rasid model, a head of the same name, kind and labels keeps what it has learnt. `encoder_dropout`
     replaces the encoder's own rates, which a compact encoder has at 0 for pretraining's sake.
     """
-    path = shipped_models().get(encoder, Path(encoder))
-    where: str | Path = path if path.is_dir() else encoder
-    kind = check_folder(where, model_type=None)["model_type"] if isinstance(where, Path) else None
-    earlier = _read_model(Path(where)) if kind == "rasid" else None
-    pretrained = earlier.encoder if earlier else _pretrained(where)
+    source = encoder if isinstance(encoder, Encoder) else find_encoder(encoder)
+    check_folder(source.folder, model_type=None)
+    earlier = _read_model(source.folder) if is_ours(source.folder) else None
+    pretrained = earlier.encoder if earlier else _pretrained(source)
+    _check_lengths(source.name, pretrained.config, heads, window, pair_window)
     rates = {} if encoder_dropout is None else dict.fromkeys(_dropout_keys(pretrained.config), encoder_dropout)
     config = RasidConfig(
         encoder=pretrained.config.to_diff_dict() | {"model_type": pretrained.config.model_type} | rates,
@@ -355,14 +348,29 @@ def new_model(
         overlap=overlap,
         pair_window=pair_window,
         dropout=dropout,
+        base=source.provenance(),
     )
     model = RasidModel(config)
-    model.encoder.load_state_dict(pretrained.state_dict())
+    model.encoder.load_state_dict(_needed(pretrained))
     known = earlier.config.named_heads if earlier else {}
     for name, head in heads.items():
         if earlier and head.predicts_like(known.get(name)):
             model.heads[name].load_state_dict(earlier.heads[name].state_dict())
     return model
+
+
+def _needed(encoder: PreTrainedModel) -> dict[str, Tensor]:
+    """A pretrained encoder's weights without its pooler's, which `RasidModel` has not."""
+    return {name: value for name, value in encoder.state_dict().items() if not name.startswith("pooler.")}
+
+
+def _check_lengths(name: str, config: PreTrainedConfig, heads: dict[str, Head], window: int, pair_window: int) -> None:
+    """Raises ModelError where a head would read more pieces at once than the encoder has positions."""
+    positions = positions_of(config)
+    kinds = {head.kind for head in heads.values()}
+    for key, size, used in (("window", window, kinds - {"pair"}), ("pair_window", pair_window, kinds & {"pair"})):
+        if used and positions is not None and size > positions:
+            raise ModelError(f"{key}: {size} pieces are more than the {positions} positions of encoder {name}")
 
 
 def _dropout_keys(config: PreTrainedConfig) -> list[str]:
@@ -371,12 +379,13 @@ def _dropout_keys(config: PreTrainedConfig) -> list[str]:
     return [key for key in keys if isinstance(getattr(config, key), float | int)]
 
 
-def _pretrained(where: str | Path) -> PreTrainedModel:
-    """A plain encoder of a folder or the hub, safetensors only."""
+def _pretrained(source: Encoder) -> PreTrainedModel:
+    """A plain encoder from its folder: safetensors only, no code of its own."""
+    options = {"dtype": torch.float32, "use_safetensors": True, "local_files_only": True, "trust_remote_code": False}
     try:
-        encoder: PreTrainedModel = AutoModel.from_pretrained(where, dtype=torch.float32, use_safetensors=True)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"encoder {where}: cannot be loaded ({_brief(error)})") from None
+        encoder: PreTrainedModel = AutoModel.from_pretrained(source.folder, **options)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(f"encoder {source.name}: cannot be loaded ({_brief(error)})") from None
     return encoder
 
 
