@@ -20,10 +20,12 @@ from rasid.train.batching import BatchSampler
 from rasid.train.command import run_train
 from rasid.train.config import RunConfig
 from rasid.train.evaluation import predict_entities, score_labels, span_f1
-from rasid.train.finetune import MultiTaskTrainer, fit, loss_of, parameter_groups, save
+from rasid.train.finetune import fit, save
 from rasid.train.floors import StanceFloors, SurfaceDictionary
+from rasid.train.losses import loss_of
 from rasid.train.masking import IGNORED
 from rasid.train.sources import GoldPair, GoldText, Pair, Typed
+from rasid.train.trainer import MultiTaskTrainer, parameter_groups
 
 LINES = (
     "زار سامر الحداد مدينة الميناء أمس.",

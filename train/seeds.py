@@ -19,8 +19,10 @@ from rasid.tables import table
 
 from .claim import CLAIM, claim
 from .config import RunConfig, Source
+from .exam import Exam, exam
 from .figures import ALL, Figure, MeanFigure, exam_units, figures_of, finished_model, mean_figure
-from .finetune import Exam, exam, fit, resolve_heads, save
+from .finetune import fit, resolve_heads, save
+from .processes import processes
 from .sources import mapped, read_texts
 
 TEST = "data.test"
@@ -113,21 +115,27 @@ def trained_surfaces(config: RunConfig, head: str) -> frozenset[str]:
 
 def of_seed(config: RunConfig, seed: int, folder: Path) -> RunConfig:
     """The config of one seed's run. All heads are kept, since the sets that are scored may need any of them; nothing is
-    scored while it trains."""
+    scored while it trains but the sets that early stopping may need."""
     heads = {name: head.model_copy(update={"ship": True}) for name, head in config.heads.items()}
-    training = {"eval_strategy": "no"} | config.training | {"seed": seed}
-    change = {"heads": heads, "training": training, "output": folder, "evaluation": {}, "seeds": ()}
+    idle = {} if config.early_stopping else {"eval_strategy": "no"}
+    judges = config.evaluation if config.early_stopping else {}
+    training = idle | config.training | {"seed": seed}
+    change = {"heads": heads, "training": training, "output": folder, "evaluation": judges, "seeds": ()}
     return config.model_copy(update=change | {"data": type(config.data)()})
 
 
 def train_seed(config: RunConfig, seed: int, folder: Path) -> None:
     """Trains one seed into its folder, or goes on where it was stopped; a finished one is left as it is."""
-    own = of_seed(config, seed, folder)
-    claim(folder, own)
+    own, first = of_seed(config, seed, folder), processes().first
+    if first:
+        claim(folder, own)
     if (folder / _FINISHED).is_file():
-        print(f"seed {seed}: finished before, {folder}", flush=True)
+        if first:
+            print(f"seed {seed}: finished before, {folder}", flush=True)
         return
     result = fit(own, folder, resume=True)
+    if not first:
+        return
     save(result, own, folder)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)  # optimizer states, six times the model
     print(f"seed {seed}: {result.seconds:.0f} s of training -> {folder}", flush=True)
@@ -182,5 +190,6 @@ def run_seeds(config: RunConfig) -> int:
     folders = {seed: config.output / f"seed-{seed}" for seed in seeds}
     for seed, folder in folders.items():
         train_seed(config, seed, folder)
-    print(f"\n{report(config, folders, exams).render()}\n\nreport -> {config.output / REPORT_MD}")
+    if processes().first:
+        print(f"\n{report(config, folders, exams).render()}\n\nreport -> {config.output / REPORT_MD}")
     return 0
