@@ -70,7 +70,7 @@ def span_f1(gold: Sequence[Sequence[Typed]], predicted: Sequence[Sequence[Typed]
 
 
 def judge_texts(head: Head, gold: Sequence[GoldText], predicted: Sequence[Sequence[Typed]]) -> dict[str, float]:
-    """Scores of a `tokens` head's answers: strict and lenient seqeval F1 for flat tokenised data, else strict span F1."""
+    """Scores of a `tokens` head: strict and lenient seqeval F1 of flat tokenised data, else strict span F1."""
     if head.nested or any(g.tags is None for g in gold):
         return {"span_f1": span_f1([to_words(g) for g in gold], predicted)}
     scores = conll_scores(
