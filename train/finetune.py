@@ -253,12 +253,11 @@ def fit(config: RunConfig, output: Path, resume: bool = False) -> Result:
     trainer = MultiTaskTrainer(
         config=config,
         loaded=Loaded(model, tokenizer, output.name, ""),
+        rows=Rows(material.rows),
         sampler=sampler,
         losses=material.losses(config),
         exams=exams,
         args=arguments,
-        train_dataset=Rows(material.rows),
-        eval_dataset=Rows(material.rows) if exams else None,  # unread: `evaluate` takes the exams instead
         data_collator=Collator(int(tokenizer.pad_token_id or 0)),
     )
     if processes().first:

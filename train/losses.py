@@ -71,7 +71,7 @@ def label_counts(rows: Iterable[Row], repeats: Iterable[float], head: Head) -> l
     """How often an epoch meets each label of a head: words inside entities of a type, pairs, articles."""
     counts: Counter[int] = Counter()
     for row, repeat in zip(rows, repeats, strict=True):
-        labels = np.asarray(row.labels)
+        labels = row.labels.astype(np.int64)
         if head.kind == "tokens":
             found = (labels > 0).sum(axis=0).tolist()
         elif head.multilabel:

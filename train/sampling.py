@@ -15,9 +15,9 @@ def tempered(repeats: Sequence[float], sources: Sequence[str], temperature: floa
     `sources` name the source of each row; a source's size is the sum of its rows' repeats. The epoch stays as long as
     it was. 1 changes nothing; the higher, the more alike the sources' parts.
     """
-    sizes: Counter[str] = Counter()
+    sizes: dict[str, float] = {}
     for source, repeat in zip(sources, repeats, strict=True):
-        sizes[source] += repeat  # type: ignore[assignment]
+        sizes[source] = sizes.get(source, 0.0) + repeat
     flat = {source: size ** (1.0 / temperature) for source, size in sizes.items()}
     scale = sum(sizes.values()) / max(1e-12, sum(flat.values()))
     factor = {source: flat[source] * scale / size if size else 0.0 for source, size in sizes.items()}

@@ -65,6 +65,6 @@ class Lora(Section):
     """
 
     r: int = Field(default=16, ge=1)
-    alpha: float = Field(default=32.0, gt=0.0)
+    alpha: int = Field(default=32, ge=1)
     dropout: float = Field(default=0.05, ge=0.0, lt=1.0)
     targets: tuple[str, ...] | Literal["all-linear"] = "all-linear"

@@ -29,7 +29,7 @@ from .losses import HeadLoss, items_of
 from .processes import processes, shared
 
 
-class Curve(TrainerCallback, ExportableState):  # type: ignore[misc]
+class Curve(TrainerCallback, ExportableState):
     """The loss since the last line of the log, kept in checkpoints so that a resumed run's log goes on in the middle
     of a line."""
 
@@ -48,22 +48,32 @@ class MultiTaskTrainer(Trainer):
         self,
         config: RunConfig,
         loaded: Loaded,
+        rows: Rows,
         sampler: BatchSampler,
         losses: Mapping[str, HeadLoss],
         exams: Mapping[str, Exam],
         **kwargs: Any,
     ) -> None:
-        super().__init__(model=loaded.model, processing_class=loaded.tokenizer, **kwargs)
+        super().__init__(
+            model=loaded.model,
+            processing_class=loaded.tokenizer,
+            train_dataset=rows,
+            eval_dataset=rows if exams else None,  # unread: `evaluate` takes the exams instead
+            **kwargs,
+        )
         if config.word_dropout and loaded.tokenizer.mask_token_id is None:
             raise ConfigError(f"word_dropout: the tokenizer of {config.encoder} has no mask token; set it to 0")
         self.loss_is_scaled_for_ga = True  # by a batch's share of its update
         self._config = config
         self._loaded = loaded
+        self._rows = rows
         self._sampler = sampler
         self._losses = losses
         self._exams = exams
         self._here = processes()
         self._begun = False
+        self._idle: tuple[str, ...] = ()  # heads of no batch of the update, in any process
+        loaded.model.all_heads = self.is_fsdp_enabled
         self.add_callback(Curve())
         if config.early_stopping:
             self.add_callback(EarlyStoppingCallback(config.early_stopping.patience, config.early_stopping.least))
@@ -77,8 +87,7 @@ class MultiTaskTrainer(Trainer):
         return int(self.args.gradient_accumulation_steps) * self._here.count
 
     def get_train_dataloader(self) -> DataLoader[Row]:
-        rows: Rows = self.train_dataset
-        loader: DataLoader[Row] = DataLoader(rows, batch_sampler=self._sampler, collate_fn=self.data_collator)
+        loader: DataLoader[Row] = DataLoader(self._rows, batch_sampler=self._sampler, collate_fn=self.data_collator)
         prepared: DataLoader[Row] = self.accelerator.prepare(loader)  # each process sees every count-th batch
         return prepared
 
@@ -89,7 +98,7 @@ class MultiTaskTrainer(Trainer):
             self._begun = True
             self._tr_loss += self._curve.pending
             self._globalstep_last_logged = self._curve.logged
-        super()._run_epoch(*args, **kwargs)
+        super()._run_epoch(*args, **kwargs)  # type: ignore[no-untyped-call]
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         pending = self.accelerator.reduce(self._tr_loss.detach().clone(), reduction="mean")
@@ -122,6 +131,7 @@ class MultiTaskTrainer(Trainer):
         for place, count in zip(places, items, strict=True):
             sums[place] += torch.tensor([1.0, count], device=self.args.device)
         whole = self.accelerator.reduce(sums, reduction="sum").tolist()
+        self._idle = tuple(name for name, (count, _) in zip(names, whole, strict=True) if not count)
         total = sum(count for count, _ in whole)
         return [whole[p][0] / total * count / whole[p][1] for p, count in zip(places, items, strict=True)]
 
@@ -131,7 +141,15 @@ class MultiTaskTrainer(Trainer):
         if self._config.word_dropout and labels.ndim == 3:
             inputs["input_ids"] = self._without_words(inputs)
         loss = self._losses[inputs["head"]].mean(model(**inputs).float(), labels)
-        return loss * share * self._here.count  # gradients are averaged over the processes
+        part: float = share * self._here.count  # gradients are averaged over the processes
+        return loss * part
+
+    def _clip_grad_norm(self, model: nn.Module) -> Any:
+        if self.is_fsdp_enabled:  # the optimizer would move heads along their old ways for gradients of nought
+            for name in self._idle:
+                for parameter in self._loaded.model.heads[name].parameters():
+                    parameter.grad = None
+        return super()._clip_grad_norm(model)  # type: ignore[no-untyped-call]
 
     def _without_words(self, inputs: dict[str, Any]) -> Tensor:
         """The ids with whole words hidden: what a name stands among has to tell its type where its letters cannot."""
