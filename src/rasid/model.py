@@ -170,15 +170,15 @@ class RasidModel(PreTrainedModel):
         self.heads = nn.ModuleDict(
             {name: makers[head.kind](size, len(head.labels), config.dropout) for name, head in heads}
         )
-        # Whether a step of one head takes the others along, with nought: where processes hold a part of the weights each,
-        # they must all have gradients of the same ones.
+        # Whether a step of one head takes the others along, with nought: processes that hold a part of the weights each
+        # must all have gradients of the same ones.
         self.all_heads = False
         self.post_init()  # type: ignore[no-untyped-call]
         self._no_split_modules = self._layers()
 
     def _layers(self) -> list[str]:
-        """Classes of modules that FSDP shards as one: the encoder's, less those that hold the input embeddings, which it
-        shards on their own."""
+        """Classes of modules that FSDP shards as one: the encoder's, less those that hold the input embeddings, which
+        it shards on their own."""
         embeddings = self.encoder.get_input_embeddings()
         outer = {type(module).__name__ for module in self.encoder.modules() if embeddings in module.children()}
         return sorted(set(self._no_split_modules or ()) - outer)
