@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +28,42 @@ from rasid.train.processes import processes, shared
 
 SENTENCE = (("زار", "O"), ("سامر", "B-PERS"), ("الحداد", "I-PERS"), ("الميناء", "B-LOC"), (".", "O"))
 PAIRS = ("favor", "against", "none")
-# Starts the module with FSDP on the CPU: accelerate has it for GPUs alone, so the kind of the processes is renamed.
-SHARDED = """
-import sys
+# Runs the command once for each line of a file, in the processes that the launcher started. accelerate has FSDP for
+# GPUs alone, so for a line with fsdp the kind of the processes is renamed; that one must come last.
+SEVERAL = """
+import json, sys
 from accelerate.state import DistributedType, PartialState
 from rasid.cli import main
 from rasid.train import finetune
 plain = finetune.training_arguments
 def renamed(config, output):
     arguments = plain(config, output)
-    PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
+    if "fsdp" in config.training:
+        PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
     return arguments
 finetune.training_arguments = renamed
-sys.exit(main(["train", *sys.argv[1:]]))
+for line in open(sys.argv[1], encoding="utf-8"):
+    if main(["train", *json.loads(line)]):
+        sys.exit(1)
 """
+# Starts a run at once for each line that comes in, in a process of its own, so that the imports are paid once.
+FORKS = """
+import json, os, sys
+from rasid.cli import main
+import rasid.train.command
+for line in sys.stdin:
+    log, *arguments = json.loads(line)
+    child = os.fork()
+    if not child:
+        written = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(written, 1)
+        os.dup2(written, 2)
+        sys.stdout.reconfigure(line_buffering=True)
+        os._exit(main(["train", *arguments]))
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+ENVIRONMENT = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
 
 
 def _sentences(path: Path, count: int, seed: int) -> Path:
@@ -87,30 +111,27 @@ def base(tiny_encoder: Path, tmp_path: Path) -> dict[str, Any]:
     return _tree(tiny_encoder, tmp_path)
 
 
-def _run(tree: dict[str, Any], folder: Path, count: int, *options: str, script: str | None = None) -> str:
-    """Trains `tree` into `folder` in processes of their own. The launcher's exit code must be 0."""
+def _write(tree: dict[str, Any], folder: Path) -> str:
+    """The config file of a run beside its folder."""
     file = folder.with_suffix(".yaml")
     file.write_text(yaml.safe_dump(tree, allow_unicode=True), encoding="utf-8")
-    launcher = [
-        sys.executable,
-        "-m",
-        "accelerate.commands.launch",
-        "--num_processes",
-        str(count),
-        "--num_machines",
-        "1",
-    ]
-    launcher += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-    launcher += ["--multi_gpu"] if count > 1 else ["--cpu"]  # several processes; on the CPU where there is no GPU
-    if script:
-        (folder.parent / "sharded.py").write_text(script, encoding="utf-8")
-    what = [str(folder.parent / "sharded.py")] if script else ["-m", "rasid.train"]
+    return str(file)
+
+
+def _launch(folder: Path, count: int, lines: list[list[str]]) -> str:
+    """Runs `rasid train` with each line of arguments under `accelerate launch`, which must end with exit code 0."""
+    script, work = folder / "several.py", folder / "lines.jsonl"
+    script.write_text(SEVERAL, encoding="utf-8")
+    work.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    options = ["--num_processes", str(count), "--num_machines", "1", "--mixed_precision", "no"]
+    # --multi_gpu means several processes; they are on the CPU where there is no GPU.
+    options += ["--multi_gpu", "--dynamo_backend", "no", "--main_process_port", "0"]
     shown = subprocess.run(
-        [*launcher, *what, str(file), "--output", str(folder), *options],
+        [sys.executable, "-m", "accelerate.commands.launch", *options, str(script), str(work)],
         capture_output=True,
         text=True,
         timeout=300,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
+        env=ENVIRONMENT,
     )
     assert shown.returncode == 0, shown.stderr[-3000:]
     return shown.stdout
@@ -143,16 +164,51 @@ def _farthest(left: Path, right: Path) -> float:
 TOLERANCE = 1e-5  # of losses (relative) and weights after some steps; docs/accelerate.md states it
 
 
-def test_two_processes_take_the_steps_of_one(base: dict[str, Any], tmp_path: Path) -> None:
-    tree = base | {"batches_per_update": 4}
-    _alone(tree, tmp_path / "one")
-    printed = _run(tree, tmp_path / "two", 2)
-    _same_curve(tmp_path / "one", tmp_path / "two", TOLERANCE)
-    assert _farthest(tmp_path / "one", tmp_path / "two") < TOLERANCE
-    assert printed.count("model -> ") == 1  # the first process alone speaks
-    layouts = [json.loads((tmp_path / name / FACTS).read_text())["layout"] for name in ("one", "two")]
+@dataclass(frozen=True)
+class Launched:
+    """Runs by one process (`one`, `whole`), and by two: `two`, `sharded`, and `cut`, which one process began."""
+
+    folder: Path
+    printed: str
+    cut_at: int
+
+
+def _cut(run: Path, step: int) -> None:
+    """What a run leaves that was killed after its checkpoint of `step`."""
+    for late in (run / "checkpoints").iterdir():
+        if int(late.name.split("-")[1]) > step:
+            shutil.rmtree(late)
+    (run / "model.safetensors").unlink()
+
+
+@pytest.fixture(scope="module")
+def launched(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Launched:
+    folder = tmp_path_factory.mktemp("launched")
+    base = _tree(tiny_encoder, folder)
+    stops = base["training"] | {"save_strategy": "steps", "save_steps": 1, "save_total_limit": 20}
+    plain, often = base | {"batches_per_update": 4}, base | {"batches_per_update": 2, "training": stops}
+    _alone(plain, folder / "one")
+    _alone(often, folder / "whole")
+    shutil.copytree(folder / "whole", folder / "cut")
+    (folder / "cut" / HISTORY).unlink()
+    steps = json.loads((folder / "cut" / FACTS).read_text())["ended"]["steps"]
+    _cut(folder / "cut", steps // 2 + 1)  # one step into the second epoch
+    lines = [
+        [_write(plain, folder / "two"), "--output", str(folder / "two")],
+        [_write(often, folder / "cut"), "--output", str(folder / "cut"), "--resume"],
+        [_write(plain, folder / "sharded"), "--output", str(folder / "sharded"), "--set", "training.fsdp=true"],
+    ]
+    return Launched(folder, _launch(folder, 2, lines), steps // 2 + 1)
+
+
+def test_two_processes_take_the_steps_of_one(launched: Launched) -> None:
+    one, two = launched.folder / "one", launched.folder / "two"
+    _same_curve(one, two, TOLERANCE)
+    assert _farthest(one, two) < TOLERANCE
+    assert launched.printed.count(f"model -> {two}") == 1  # the first process alone speaks
+    layouts = [json.loads((run / FACTS).read_text())["layout"] for run in (one, two)]
     assert [(each["processes"], each["accumulation"]) for each in layouts] == [(1, 4), (2, 2)]
-    assert any("eval_dev_strict_f1" in line for line in _curve(tmp_path / "two"))
+    assert any("eval_dev_strict_f1" in line for line in _curve(two))
 
 
 def test_other_updates_are_another_run(base: dict[str, Any], tmp_path: Path) -> None:
@@ -162,32 +218,18 @@ def test_other_updates_are_another_run(base: dict[str, Any], tmp_path: Path) -> 
     assert _farthest(tmp_path / "four", tmp_path / "two") > 100 * TOLERANCE
 
 
-def test_sharded_processes_take_the_steps_of_one(base: dict[str, Any], tmp_path: Path) -> None:
-    tree = base | {"batches_per_update": 2}
-    _alone(tree, tmp_path / "one")
-    _run(tree, tmp_path / "sharded", 2, "--set", "training.fsdp=true", script=SHARDED)
-    _same_curve(tmp_path / "one", tmp_path / "sharded", TOLERANCE)
-    assert _farthest(tmp_path / "one", tmp_path / "sharded") < TOLERANCE
+def test_sharded_processes_take_the_steps_of_one(launched: Launched) -> None:
+    _same_curve(launched.folder / "one", launched.folder / "sharded", TOLERANCE)
+    assert _farthest(launched.folder / "one", launched.folder / "sharded") < TOLERANCE
 
 
-def test_a_run_of_one_process_goes_on_with_two(base: dict[str, Any], tmp_path: Path) -> None:
+def test_a_run_of_one_process_goes_on_with_two(launched: Launched) -> None:
     """Stopped in the middle of an epoch, after which the order is that of the epoch all the same."""
-    training = base["training"] | {"save_strategy": "steps", "save_steps": 1, "save_total_limit": 20}
-    tree = base | {"batches_per_update": 2, "training": training}
-    _alone(tree, tmp_path / "whole")
-    _alone(tree, tmp_path / "cut")
-    checkpoints = sorted((tmp_path / "cut" / "checkpoints").iterdir(), key=lambda p: int(p.name.split("-")[1]))
-    epoch = json.loads((checkpoints[-1] / "trainer_state.json").read_text())["max_steps"] // 2
-    for late in checkpoints[epoch + 1 :]:  # one step into the second epoch
-        for file in late.iterdir():
-            file.unlink()
-        late.rmdir()
-    (tmp_path / "cut" / "model.safetensors").unlink()
-    _run(tree, tmp_path / "cut", 2, "--resume")
-    _same_curve(tmp_path / "whole", tmp_path / "cut", TOLERANCE)
-    assert _farthest(tmp_path / "whole", tmp_path / "cut") < TOLERANCE
-    facts = json.loads((tmp_path / "cut" / FACTS).read_text())
-    assert (facts["resumed_at"], facts["layout"]["processes"]) == (epoch + 1, 2)
+    whole, cut = launched.folder / "whole", launched.folder / "cut"
+    _same_curve(whole, cut, TOLERANCE)
+    assert _farthest(whole, cut) < TOLERANCE
+    facts = json.loads((cut / FACTS).read_text())
+    assert (facts["resumed_at"], facts["layout"]["processes"]) == (launched.cut_at, 2)
 
 
 def test_other_updates_are_refused_on_resume(tmp_path: Path) -> None:
@@ -253,21 +295,27 @@ def test_one_process_answers_everything_itself() -> None:
     assert shared([1, 2, 3], lambda items: [item * 2 for item in items]) == [2, 4, 6]
 
 
-def _kill_after(tree: dict[str, Any], folder: Path, step: int, *options: str) -> None:
-    """Starts a run and kills it as soon as it has logged `step`; it must not have come to its end."""
-    file = folder.with_suffix(".yaml")
-    file.write_text(yaml.safe_dump(tree, allow_unicode=True), encoding="utf-8")
-    seen = folder.with_suffix(".log")
-    command = [sys.executable, "-m", "rasid.train", str(file), "--output", str(folder), *options]
-    env = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-    with seen.open("w", encoding="utf-8") as log:
-        run = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=env)
-        deadline = time.monotonic() + 120
-        while seen.read_text(encoding="utf-8").count("'loss'") < step and run.poll() is None:
-            assert time.monotonic() < deadline, seen.read_text(encoding="utf-8")[-2000:]
+class Killer:
+    """Starts runs, and kills each as soon as it has logged so many lines."""
+
+    def __init__(self) -> None:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self._forks = subprocess.Popen([sys.executable, "-c", FORKS], text=True, env=ENVIRONMENT, **pipes)  # type: ignore[call-overload]
+
+    def kill(self, log: Path, lines: int, *arguments: str) -> None:
+        log.write_text("")
+        self._forks.stdin.write(json.dumps([str(log), *arguments]) + "\n")
+        self._forks.stdin.flush()
+        child, deadline = int(self._forks.stdout.readline()), time.monotonic() + 120
+        while log.read_text(encoding="utf-8").count("'loss'") < lines:
+            assert time.monotonic() < deadline, log.read_text(encoding="utf-8")[-2000:]
             time.sleep(0.002)
-        run.send_signal(signal.SIGKILL)
-        assert run.wait() == -signal.SIGKILL, seen.read_text(encoding="utf-8")[-2000:]
+        os.kill(child, signal.SIGKILL)
+        assert int(self._forks.stdout.readline()) == -signal.SIGKILL, log.read_text(encoding="utf-8")[-2000:]
+
+    def close(self) -> None:
+        self._forks.stdin.close()
+        self._forks.wait(timeout=60)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX's")
@@ -281,11 +329,13 @@ def test_a_killed_run_goes_on_with_the_same_curve(base: dict[str, Any], tmp_path
     _alone(tree, tmp_path / "whole")
     steps = max(line["step"] for line in _curve(tmp_path / "whole"))
     lines = random.Random(time.time_ns()).sample(range(1, steps // 3), 3)
-    done = 0
+    done, killer, cut = 0, Killer(), tmp_path / "cut"
     for number, place in enumerate(sorted(lines)):
-        _kill_after(tree, tmp_path / "cut", max(1, place - done), *(["--resume"] if number else []))
-        found = last_checkpoint(tmp_path / "cut")
+        options = ("--output", str(cut), *(["--resume"] if number else []))
+        killer.kill(tmp_path / "cut.log", max(1, place - done), _write(tree, cut), *options)
+        found = last_checkpoint(cut)
         done = found.step // 3 if found else 0
+    killer.close()
     _alone(tree, tmp_path / "cut", resume=True)
     assert _curve(tmp_path / "cut") == _curve(tmp_path / "whole"), lines
     assert _farthest(tmp_path / "whole", tmp_path / "cut") == 0.0, lines
