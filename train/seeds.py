@@ -2,7 +2,7 @@
 
 A seed's folder is a finished model folder; run again, the command trains what is missing and scores all anew, from the
 saved models, so the figures are those of the files. The evaluation sets and `data.test` are scored once, after
-training, and choose nothing.
+training, and choose nothing, unless early stopping asks one of the former when to stop.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class SetReport:
     units: int
     figures: tuple[MeanFigure, ...]
 
-    def render(self) -> str:
+    def render(self, seeds: Sequence[int]) -> str:
         """A table with a row for each part and columns for each measure, as Markdown."""
         measures = list(dict.fromkeys(figure.measure for figure in self.figures))
         parts = list(dict.fromkeys(figure.part for figure in self.figures))
@@ -56,7 +56,9 @@ class SetReport:
         lines += ["", table(header, rows), ""]
         for measure in measures:
             values = ", ".join(f"{value:.3f}" for value in found[measure, ALL].by_run)
-            lines.append(f"{measure}, seed by seed: {values}")
+            best = max(zip(seeds, found[measure, ALL].by_run, strict=True), key=lambda run: run[1])
+            which = f"; best: seed {best[0]}, {best[1]:.3f}" if len(seeds) > 1 else ""
+            lines.append(f"{measure}, seed by seed: {values}{which}")
         return "\n".join(lines)
 
 
@@ -68,6 +70,7 @@ class Report:
     encoder_revision: str | None
     seeds: tuple[int, ...]
     sets: tuple[SetReport, ...]
+    chosen_by: str | None = None  # early stopping's metric
 
     def render(self) -> str:
         """The report as Markdown."""
@@ -75,8 +78,10 @@ class Report:
         revision = f" (revision {self.encoder_revision[:12]})" if self.encoder_revision else ""
         several = f"seeds {seeds}: mean ± sample standard deviation over the seeds"
         lines = [f"Encoder `{self.encoder}`{revision}, {several if len(self.seeds) > 1 else f'one seed, {seeds}'}."]
+        if self.chosen_by:
+            lines.append(f"`{self.chosen_by}` chose the checkpoint of each run, so its set flatters; others do not.")
         lines.append("Intervals are 95 % bootstrap intervals of the mean; they do not hold the spread over seeds.")
-        return "\n\n".join(["\n".join(lines), *(each.render() for each in self.sets)])
+        return "\n\n".join(["\n".join(lines), *(each.render(self.seeds) for each in self.sets)])
 
 
 def held_out(config: RunConfig) -> dict[str, Source]:
@@ -176,7 +181,8 @@ def report(config: RunConfig, folders: Mapping[int, Path], exams: Mapping[str, E
     first = next(iter(folders.values()))
     claimed = first / CLAIM
     revision = json.loads(claimed.read_text(encoding="utf-8"))["encoder"] if claimed.is_file() else None
-    found = Report(config.encoder, revision, tuple(folders), score_runs(config, list(folders.values()), exams))
+    metric = config.early_stopping.metric if config.early_stopping else None
+    found = Report(config.encoder, revision, tuple(folders), score_runs(config, list(folders.values()), exams), metric)
     write_report(config.output, asdict(found), f"# {config.output.name}\n\n{found.render()}")
     return found
 
