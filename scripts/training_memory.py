@@ -28,26 +28,7 @@ from rasid.train.config import RunConfig
 from rasid.train.finetune import build_model, encoder_tokenizer, gather, training_arguments
 from rasid.train.trainer import MultiTaskTrainer
 
-WORDS = [
-    "وصل",
-    "وفد",
-    "من",
-    "الأمم",
-    "المتحدة",
-    "إلى",
-    "العاصمة",
-    "وقال",
-    "سامر",
-    "الحداد",
-    "إن",
-    "المشروع",
-    "كلف",
-    "مليوني",
-    "دولار",
-    "في",
-    "مدينة",
-    "الميناء",
-]
+PHRASE = "وصل وفد من الأمم المتحدة إلى العاصمة وقال سامر الحداد إن المشروع كلف مليوني دولار في مدينة الميناء"
 TAGS = ("O", "B-PERS", "B-LOC", "B-ORG")
 
 
@@ -70,10 +51,10 @@ class Watch(TrainerCallback):
 
 
 def write_sentences(path: Path, count: int) -> None:
-    drawn = random.Random(0)
+    drawn, words = random.Random(0), PHRASE.split()
     lines = []
     for _ in range(count):
-        lines += [f"{drawn.choice(WORDS)}\t{drawn.choice(TAGS)}" for _ in range(drawn.randint(3, 60))] + [""]
+        lines += [f"{drawn.choice(words)}\t{drawn.choice(TAGS)}" for _ in range(drawn.randint(3, 60))] + [""]
     path.write_text("\n".join(lines), encoding="utf-8")
 
 

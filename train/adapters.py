@@ -41,7 +41,9 @@ def add_adapters(model: RasidModel, section: Lora) -> None:
         lora_alpha=section.alpha,
         lora_dropout=section.dropout,
         target_modules=targets,
-        exclude_modules=_NO_LAYER,
+        exclude_modules=_NO_LAYER
+        if any(re.fullmatch(_NO_LAYER, n) for n, _ in model.encoder.named_modules())
+        else None,
     )
     inject_adapter_in_model(config, model.encoder)
 

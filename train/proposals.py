@@ -10,10 +10,10 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from rasid.config import Section
 from rasid.errors import ConfigError
@@ -59,6 +59,11 @@ class Range(Section):
         return min(count - 1, int(drawn) - int(self.low))
 
 
+# By what is written: a mapping is a range, so that its own mistakes are told and not that it is no list.
+Values = Annotated[
+    Annotated[tuple[Any, ...], Tag("list")] | Annotated[Range, Tag("range")],
+    Discriminator(lambda value: "range" if isinstance(value, dict | Range) else "list"),
+]
 Space = Mapping[str, tuple[Any, ...] | Range]
 
 

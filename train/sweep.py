@@ -25,7 +25,7 @@ from .claim import claim
 from .config import MEASURES, RunConfig
 from .finetune import fit
 from .processes import only_one
-from .proposals import Range, Scored, Settings, grid, optuna, random
+from .proposals import Range, Scored, Settings, Values, grid, optuna, random
 
 BEST = "best.yaml"
 _TRIAL = "trial.json"
@@ -42,7 +42,7 @@ class SweepConfig(Section):
     trials: int | None = Field(default=None, ge=1)  # for random and optuna
     seed: int = 0  # of the search
     seeds: tuple[int, ...] = Field(default=(1,), min_length=1)  # of training; a trial's score is their mean
-    space: dict[str, tuple[Any, ...] | Range] = Field(min_length=1)
+    space: dict[str, Values] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _trials_are_known(self) -> SweepConfig:
