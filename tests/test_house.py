@@ -173,7 +173,11 @@ def test_what_is_imported_is_asked_for() -> None:
         names = {name.split(".")[0] for name in imports(tree_of(path)) if not name.startswith(".")}
         foreign = {DISTRIBUTIONS.get(n, n) for n in names - {"rasid"} if n not in sys.stdlib_module_names}
         asked = requirements(
-            extras=path.name in {"docbin.py", "pretrain.py", "warmstart.py", "fewshot.py", "reliability.py"}
+            extras=path.name
+            in {
+                *("docbin.py", "pretrain.py", "warmstart.py", "fewshot.py", "reliability.py"),
+                *("adapters.py", "proposals.py"),
+            }
         )
         assert {canonical(name) for name in foreign} <= asked, path
 
@@ -341,6 +345,25 @@ def test_size_speed_runs(tiny_model: Path, tmp_path: Path) -> None:
     assert first[5].strip() == "1.00 (1.00 to 1.00)"
     assert float(first[1]) == pytest.approx(sum(f.stat().st_size for f in tiny_model.iterdir()) / 1e6, abs=0.06)
     assert all(float(row[3].split()[0]) > 0 for row in (first, second))
+
+
+def test_training_speed_runs(tiny_encoder: Path, tmp_path: Path) -> None:
+    sentence = "زار\tO\nسامر\tB-PERS\nالحداد\tI-PERS\nالميناء\tB-LOC\n.\tO\n"
+    short = "وصل\tO\nالوفد\tO\n"
+    (tmp_path / "set.tsv").write_text("\n".join([sentence, short, sentence * 4] * 6), encoding="utf-8")
+    options = ("--file", tmp_path / "set.tsv", "--encoder", tiny_encoder, "--rounds", 1, "--size", 4)
+    printed = _run_script(ROOT / "scripts/training_speed.py", *options)
+    found = re.findall(r"^(.+): (\d+) useful pieces/s, padding ([\d.]+)%, ratio ([\d.]+) ", printed, re.MULTILINE)
+    assert [name for name, *_ in found] == ["run_ner", "rasid, random order", "rasid"]
+    padding = [float(share) for _, _, share, _ in found]
+    assert padding[2] < min(padding[:2])
+    assert all(float(ratio) > 0.1 for *_, ratio in found)
+
+
+def test_training_memory_runs(tiny_encoder: Path) -> None:
+    options = ("--encoder", tiny_encoder, "--steps", 30, "--every", 1, "--most", 1.5)
+    printed = _run_script(ROOT / "scripts/training_memory.py", *options)
+    assert re.search(r"30 steps, 27 looks .*\nslope -?[\d.]+ \+/- [\d.]+ KiB a step, growth [01]\.\d+", printed)
 
 
 def test_every_script_is_run() -> None:

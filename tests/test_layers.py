@@ -12,9 +12,9 @@ from rasid.config import parse_config
 from rasid.model import Head, _pretrained, new_model
 from rasid.pretrained import find_encoder
 from rasid.train.config import RunConfig
-from rasid.train.finetune import parameter_groups
 from rasid.train.layers import depths
 from rasid.train.standin import FAMILIES
+from rasid.train.trainer import parameter_groups
 
 TOP = {"modernbert": "final_norm.weight", "neoarabert": "layer_norm.weight"}
 

@@ -16,7 +16,8 @@ from rasid.model import load_model
 from rasid.perturb import PERTURBATIONS, Changes, perturb
 from rasid.text import Span, words
 from rasid.train.config import RunConfig
-from rasid.train.evaluation import score_texts, token_tags
+from rasid.train.evaluation import token_tags
+from rasid.train.exam import Exam
 from rasid.train.figures import settled, sides_of
 from rasid.train.finetune import fit, save
 from rasid.train.robustness import fitting_head, moved_gold, robustness, run_robustness
@@ -110,7 +111,7 @@ def test_the_clean_score_is_that_of_evaluation(learnt: Path) -> None:
     texts[0] = GoldText("d:0", texts[0].text, (), texts[0].tokens, ("O",) * len(TAGGED))
     loaded = load_model(str(learnt / "run"))
     strict, lenient = robustness(loaded, "h", texts, source, [0])
-    scores = score_texts(loaded, "h", texts)
+    scores = Exam("h", texts=texts).score(loaded)
     assert (strict.clean.value, lenient.clean.value) == pytest.approx((scores["strict_f1"], scores["lenient_f1"]))
     assert 0.5 < strict.clean.value < 1.0
 

@@ -16,7 +16,8 @@ from rasid.model import load_model
 from rasid.train import seeds as module
 from rasid.train.command import run_train, with_seeds
 from rasid.train.config import RunConfig, load_run_config
-from rasid.train.evaluation import predict_entities, score_texts
+from rasid.train.evaluation import predict_entities
+from rasid.train.exam import Exam
 from rasid.train.seeds import read_exams, run_seeds
 from rasid.train.sources import mapped, read_texts
 
@@ -84,7 +85,7 @@ def test_the_report_is_that_of_the_saved_models(finished: RunConfig) -> None:
     assert (report["seeds"], [each["name"] for each in report["sets"]]) == ([1, 2], ["dev"])
     source = finished.evaluation["dev"]
     gold = [mapped(each, source) for each in read_texts(source)]
-    scores = [score_texts(load_model(str(finished.output / f"seed-{n}")), "h", gold) for n in (1, 2)]
+    scores = [Exam("h", texts=gold).score(load_model(str(finished.output / f"seed-{n}"))) for n in (1, 2)]
     for measure in ("strict", "lenient"):
         own = figure(report, measure, "all")
         assert own["by_run"] == pytest.approx([score[f"{measure}_f1"] for score in scores])

@@ -20,8 +20,9 @@ from rasid.train.command import run_train
 from rasid.train.config import RunConfig, Source
 from rasid.train.evaluation import predict_labels
 from rasid.train.features import article_rows
-from rasid.train.finetune import fit, loss_of, resolve_heads, save
+from rasid.train.finetune import fit, resolve_heads, save
 from rasid.train.labelled import Labelled, read_labelled
+from rasid.train.losses import loss_of
 from rasid.train.textfloor import TextFloor, compare, shared_runs
 
 WORDS = {

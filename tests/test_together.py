@@ -14,7 +14,7 @@ from rasid.text import Span
 from rasid.train.batching import Collator
 from rasid.train.config import Source
 from rasid.train.features import pair_rows
-from rasid.train.finetune import loss_of
+from rasid.train.losses import loss_of
 from rasid.train.masking import IGNORED
 from rasid.train.sources import GoldPair
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import cycle, islice
 from typing import Any
 
 import numpy as np
@@ -32,10 +33,13 @@ class BatchSampler(Sampler[list[int]]):
     """Batches of row numbers for an epoch: a function of (seed, epoch), so a resumed run goes through the same ones.
 
     `repeats[i]` is how often row i stands in an epoch: its whole part always, the rest by chance. The number of
-    batches is that of epoch 0 for every epoch (schedules need it fixed); longer epochs are cut, shorter ones wrap.
+    batches is that of epoch 0 for every epoch (schedules need it fixed), rounded up to whole updates of `per_update`
+    batches; longer epochs are cut, shorter ones wrap.
     """
 
-    def __init__(self, rows: Sequence[Row], repeats: Sequence[float], tokens: int, seed: int) -> None:
+    def __init__(
+        self, rows: Sequence[Row], repeats: Sequence[float], tokens: int, seed: int, per_update: int = 1
+    ) -> None:
         self._lengths = np.array([len(row.window.ids) for row in rows])
         self._windows = np.array([len(row.windows) for row in rows])
         names = sorted({row.head for row in rows})
@@ -44,7 +48,13 @@ class BatchSampler(Sampler[list[int]]):
         self._tokens = tokens
         self._seed = seed
         self._epoch = 0
-        self._count = len(self._batches(0))
+        self._own = len(self._batches(0))
+        self._count = -(-self._own // per_update) * per_update
+
+    @property
+    def wrapped(self) -> int:
+        """Batches at the end of an epoch that are its first ones again, to fill the last update."""
+        return self._count - self._own
 
     def set_epoch(self, epoch: int) -> None:
         self._epoch = epoch
@@ -53,8 +63,7 @@ class BatchSampler(Sampler[list[int]]):
         return self._count
 
     def __iter__(self) -> Iterator[list[int]]:
-        batches = self._batches(self._epoch)
-        yield from (batches + batches)[: self._count] if len(batches) < self._count else batches[: self._count]
+        yield from islice(cycle(self._batches(self._epoch)), self._count)
 
     def _batches(self, epoch: int) -> list[list[int]]:
         random = np.random.default_rng((self._seed, epoch))

@@ -35,17 +35,18 @@ def _differences(old: Any, new: Any, where: str = "") -> Iterator[str]:
         yield where
 
 
-def claim(folder: Path, config: RunConfig) -> None:
-    """Claims a folder for a config, or checks that it was claimed for the same. Raises ConfigError naming what
-    differs."""
+def claim(folder: Path, config: RunConfig, afresh: bool = False) -> None:
+    """Claims a folder for a config, or checks that it was claimed for the same, unless it is begun `afresh`. Raises
+    ConfigError naming what differs."""
     # Departures from defaults only, so that a key which a later version adds does not disown a run.
     departures = config.model_dump(mode="json", exclude_defaults=True)
-    tree = {key: value for key, value in departures.items() if key not in _APART}
+    apart = _APART - {"evaluation"} if config.early_stopping else _APART
+    tree = {key: value for key, value in departures.items() if key not in apart}
     for source in tree.get("sources", {}).values():
         source.pop("licence", None)
     mine = {"config": tree, "encoder": encoder_revision(config.encoder)}
     path = folder / CLAIM
-    if not path.is_file():
+    if afresh or not path.is_file():
         _write(path, json.dumps(mine, ensure_ascii=False, indent=1) + "\n")
         return
     try:

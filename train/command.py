@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from rasid.errors import ModelError
-
 from .batching import BatchSampler, Collator
+from .checkpoints import begin
+from .claim import claim
 from .config import RunConfig, load_run_config
 from .crossval import run_cross_validation
 from .fewshot import run_few_shot
-from .finetune import build_model, encoder_of, fit, gather, loss_of, pinned, save, training_arguments
+from .finetune import build_model, encoder_of, fit, gather, pinned, save, training_arguments
 from .folds import run_pair_folds
+from .processes import only_one, processes
 from .seeds import run_seeds
 from .textfloor import compare
 
@@ -24,13 +25,14 @@ def dry_run(config: RunConfig) -> None:
     model = build_model(config, material.heads)
     sampler = BatchSampler(material.rows, material.repeats, config.batch_tokens, 1)
     collate = Collator(int(tokenizer.pad_token_id or 0))
+    losses = material.losses(config)
     seen: set[str] = set()
     for numbers in sampler:
         batch = collate([material.rows[n] for n in numbers])
         if batch["head"] not in seen:
             seen.add(batch["head"])
             labels = batch.pop("labels")
-            loss_of(model(**batch), labels).backward()
+            losses[batch["head"]].mean(model(**batch), labels).backward()
     parameters = sum(p.numel() for p in model.parameters())
     print(f"{len(material.rows)} rows, {len(sampler)} batches an epoch, {parameters / 1e6:.1f} M parameters")
     for name, head in material.heads.items():
@@ -60,15 +62,25 @@ def run_train(args: argparse.Namespace) -> int:
         dry_run(config)
         return 0
     if config.cross_validation:
+        only_one("a cross-validation")
         return run_pair_folds(config) if config.cross_validation.pairs else run_cross_validation(config)
     if config.few_shot:
+        only_one("a few-shot curve")
         return run_few_shot(config)
     if config.seeds or config.data.test:
         return run_seeds(config)
-    if (config.output / "model.safetensors").exists() and args.resume:
-        raise ModelError(f"{config.output}: this run is finished; choose another --output to train again")
-    config.output.mkdir(parents=True, exist_ok=True)
-    result = fit(config, config.output, args.resume)
+    return run_once(config, args.resume)
+
+
+def run_once(config: RunConfig, resume: bool) -> int:
+    """One model, written and reported by the first process."""
+    first = processes().first
+    if first:
+        begin(config.output, resume)
+        claim(config.output, config, afresh=not resume)
+    result = fit(config, config.output, resume)
+    if not first:
+        return 0
     save(result, config, config.output)
     for name, value in result.metrics.items():
         print(f"{name} {value:.4f}")

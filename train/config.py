@@ -16,10 +16,20 @@ from rasid.errors import nearest
 from rasid.labels import INVENTORIES
 from rasid.preprocessing import Chain
 
+from .sections import EarlyStopping, Lora, LossSection
+
 Reader = Literal["annotations", "annotated-stances", "conll", "wojood", "wikifane", "pairs", "labelled"]
 
 
 FoldBy = Literal["rows", "claim", "target", "given"]
+
+# What each kind of head is scored on; a run prints them after the set's name. `tokens`: the first for nested heads and
+# data without tokens, the others for flat tokenised data.
+MEASURES = {
+    "tokens": ("span_f1", "strict_f1", "lenient_f1"),
+    "pair": ("macro_f1", "accuracy"),
+    "text": ("accuracy", "macro_f1"),
+}
 
 
 class HeadSection(Section):
@@ -35,6 +45,7 @@ class HeadSection(Section):
         default=0.0, ge=0, allow_inf_nan=False
     )  # of a `tokens` head: weight of a name's other places
     ship: bool = True  # heads that only teach the encoder are dropped from the saved model
+    loss: LossSection = LossSection()
 
     @model_validator(mode="after")
     def _named_or_listed(self) -> HeadSection:
@@ -233,8 +244,14 @@ class RunConfig(Section):
     word_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)  # share of words that `tokens` heads read as [MASK]
     repair: bool = True  # words glued by a lost space are cut, in training and by whoever runs the model
     batch_tokens: int = 2048  # padded pieces of a training batch
+    # Batches of one update, shared out among processes and accumulation. Without it: processes times
+    # training.gradient_accumulation_steps.
+    batches_per_update: int | None = Field(default=None, ge=1)
+    sampling_temperature: float = Field(default=1.0, gt=0.0)  # sources' parts go as size ** (1 / this)
     head_learning_rate: float = 1e-3  # heads start from nothing and learn faster than the encoder
     layer_decay: float = 1.0
+    lora: Lora | None = None
+    early_stopping: EarlyStopping | None = None
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     compress: bool = True  # save weights as fp16, embeddings as int8 by row
     training: dict[str, Any] = Field(default_factory=dict)
@@ -252,6 +269,26 @@ class RunConfig(Section):
         idle = set(self.heads) - {source.head for source in self.sources.values()}
         if idle:
             raise ValueError(f"no source feeds head {sorted(idle)[0]!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _one_size_of_updates(self) -> RunConfig:
+        if self.batches_per_update and "gradient_accumulation_steps" in self.training:
+            raise ValueError("give either batches_per_update or training.gradient_accumulation_steps")
+        return self
+
+    @model_validator(mode="after")
+    def _stops_on_a_set_of_its_own(self) -> RunConfig:
+        if self.early_stopping is None:
+            return self
+        if self.cross_validation or self.few_shot:
+            raise ValueError(
+                "early_stopping needs a dev set, which a fold does not have; set training.num_train_epochs"
+            )
+        metric = self.early_stopping.metric
+        known = [f"{name}_{m}" for name, s in self.evaluation.items() for m in MEASURES[self.heads[s.head].kind]]
+        if metric not in known:
+            raise ValueError(f"early_stopping.metric: unknown metric {metric!r}{nearest(metric, known)}")
         return self
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ import numpy as np
 from rasid.evidence import article_spans
 from rasid.labelmetrics import label_scores
 from rasid.metrics import conll_scores
-from rasid.model import Loaded
+from rasid.model import Head, Loaded
 from rasid.repair import read_words
 from rasid.scoring import Pair, pair_probs, word_log_probs
 from rasid.text import Span, trimmed
@@ -71,10 +71,9 @@ def span_f1(gold: Sequence[Sequence[Typed]], predicted: Sequence[Sequence[Typed]
     return f1(sum(len(set(g)) for g in gold), sum(len(set(p)) for p in predicted), right)
 
 
-def score_texts(loaded: Loaded, head: str, gold: Sequence[GoldText]) -> dict[str, float]:
-    """Scores of a `tokens` head: strict and lenient seqeval F1 for flat tokenised data, strict span F1 otherwise."""
-    predicted = predict_entities(loaded, head, [g.text for g in gold])
-    if loaded.model.config.named_heads[head].nested or any(g.tags is None for g in gold):
+def judge_texts(head: Head, gold: Sequence[GoldText], predicted: Sequence[Sequence[Typed]]) -> dict[str, float]:
+    """Scores of a `tokens` head: strict and lenient seqeval F1 of flat tokenised data, else strict span F1."""
+    if head.nested or any(g.tags is None for g in gold):
         return {"span_f1": span_f1([to_words(g) for g in gold], predicted)}
     scores = conll_scores(
         [list(g.tags or ()) for g in gold],
@@ -111,10 +110,9 @@ def score_labels(gold: Sequence[str], predicted: Sequence[str], sides: Sequence[
     return {"macro_f1": float(np.mean(per_side)), "accuracy": right / max(1, len(gold))}
 
 
-def score_pairs(loaded: Loaded, head: str, gold: Sequence[GoldPair]) -> dict[str, float]:
-    """Scores of a `pair` head over its classes other than `none`."""
-    predicted = predict_pairs(loaded, head, [g.pair for g in gold])
-    sides = [label for label in loaded.model.config.named_heads[head].labels if label != "none"]
+def judge_pairs(head: Head, gold: Sequence[GoldPair], predicted: Sequence[str]) -> dict[str, float]:
+    """Scores of a `pair` head's answers over its classes other than `none`."""
+    sides = [label for label in head.labels if label != "none"]
     return score_labels([g.label for g in gold], predicted, sides)
 
 

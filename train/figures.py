@@ -21,7 +21,7 @@ from rasid.uncertainty import Row, over_runs
 
 from .config import Source
 from .evaluation import predict_entities, predict_labels, predict_pairs, to_words, token_tags
-from .finetune import Exam
+from .exam import Exam
 from .sources import GoldText, Typed
 
 ALL, SEEN, UNSEEN = "all", "seen", "unseen"

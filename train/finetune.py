@@ -1,24 +1,23 @@
 """Fine-tunes one encoder with its heads on all sources of a run config, through transformers' own Trainer.
 
-The run folder holds the resolved config, the checkpoints (a killed run goes on with `--resume`), the log and metrics,
-and the finished model folder. Loss: cross entropy over BIO labels summed over types and averaged over words, or over
-classes averaged over pairs or articles (binary for several labels); a batch belongs to one head.
+The run folder holds the resolved config, what the run is made of (training.json), the checkpoints (a killed run goes
+on with `--resume`), the log (history.jsonl), the metrics, and the finished model folder. Loss: cross entropy over BIO
+labels summed over types and averaged over words, or over classes averaged over pairs or articles (binary for several
+labels); a batch belongs to one head. Under `accelerate launch` every process reads the sources; the first alone scores
+the finished model, writes and speaks.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.utils.data import DataLoader
-from transformers import PreTrainedTokenizerFast, Trainer, TrainingArguments
+from torch import nn
+from transformers import PreTrainedTokenizerFast, TrainerState, TrainingArguments
 
 from rasid.card import write_card
 from rasid.config import dump_config
@@ -35,135 +34,51 @@ from rasid.model import (
 from rasid.pretrained import Encoder, find_encoder
 from rasid.provenance import code_commit, versions
 
+from .adapters import add_adapters, merge_adapters
 from .batching import BatchSampler, Collator, Rows
 from .calibrate import as_metrics, calibrate
+from .checkpoints import (
+    CHECKPOINTS,
+    Checkpoint,
+    Layout,
+    add_fact,
+    check_layout,
+    last_checkpoint,
+    sweep_torn,
+    write_facts,
+)
 from .config import RunConfig, Source
-from .evaluation import predict_labels, score_articles, score_pairs, score_texts
+from .exam import Exam, exam
 from .features import Row, article_rows, pair_rows, text_rows
-from .labelled import Labelled, labelled_articles, read_labelled
-from .layers import depths
-from .masking import IGNORED
+from .labelled import labelled_articles, read_labelled
+from .losses import HeadLoss, head_loss, label_counts, label_weights
+from .processes import meet, processes
 from .reporting import check_reports, report_final, settle_reports
-from .sources import GoldPair, GoldText, mapped, read_pairs, read_texts
+from .sampling import account, tempered
+from .sources import mapped, read_pairs, read_texts
+from .trainer import MultiTaskTrainer
+
+HISTORY = "history.jsonl"
 
 
 @dataclass(frozen=True)
 class Material:
-    """Everything a run learns from: rows of all sources with their repeats, and the heads they feed."""
+    """Everything a run learns from: rows of all sources with their repeats and their sources' names, and the heads they
+    feed."""
 
     rows: list[Row]
     repeats: list[float]
+    sources: list[str]
     heads: dict[str, Head]
 
+    def counts(self, name: str) -> list[float]:
+        """How often an epoch meets each label of a head."""
+        own = [(row, repeat) for row, repeat in zip(self.rows, self.repeats, strict=True) if row.head == name]
+        return label_counts([row for row, _ in own], [repeat for _, repeat in own], self.heads[name])
 
-def loss_of(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross entropy; BIO logits (B, W, T, 3) are summed over types and averaged over the words that have labels.
-
-    Logits (B, targets, classes) are those of a `pair` head. Of several labels (B, classes) each is a question of its
-    own.
-    """
-    if logits.ndim == 3:  # a passage's targets, as many as the row with most has
-        return F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
-    if labels.ndim == 2:
-        return F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
-    if logits.ndim == 2:
-        return F.cross_entropy(logits, labels)
-    total = F.cross_entropy(
-        logits.reshape(-1, logits.shape[-1]), labels.reshape(-1), ignore_index=IGNORED, reduction="sum"
-    )
-    return total / (labels != IGNORED).any(dim=-1).sum().clamp(min=1)
-
-
-class MultiTaskTrainer(Trainer):
-    """Trainer with batches of one head each, heads on a learning rate of their own, and our scores at evaluation."""
-
-    def __init__(
-        self, config: RunConfig, loaded: Loaded, material: Material, exams: dict[str, Exam], **kwargs: Any
-    ) -> None:
-        super().__init__(model=loaded.model, processing_class=loaded.tokenizer, **kwargs)
-        if config.word_dropout and loaded.tokenizer.mask_token_id is None:
-            raise ConfigError(f"word_dropout: the tokenizer of {config.encoder} has no mask token; set it to 0")
-        self._config = config
-        self._loaded = loaded
-        self._rows = Rows(material.rows)
-        self._sampler = BatchSampler(material.rows, material.repeats, config.batch_tokens, self.args.seed)
-        self._exams = exams
-
-    def get_train_dataloader(self) -> DataLoader[Row]:
-        loader: DataLoader[Row] = DataLoader(self._rows, batch_sampler=self._sampler, collate_fn=self.data_collator)
-        # accelerate's loader tells the sampler which epoch it is, and shares batches out among processes.
-        prepared: DataLoader[Row] = self.accelerator.prepare(loader)
-        return prepared
-
-    def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Tensor:
-        labels = inputs.pop("labels")
-        if self._config.word_dropout and labels.ndim == 3:
-            inputs["input_ids"] = self._without_words(inputs)
-        return loss_of(model(**inputs).float(), labels)
-
-    def _without_words(self, inputs: dict[str, Any]) -> Tensor:
-        """The ids with whole words hidden: what a name stands among has to tell its type where its letters cannot."""
-        ids: Tensor = inputs["input_ids"]
-        index: Tensor = inputs["index"]
-        hidden = torch.rand(len(ids), inputs["groups"], device=ids.device) < self._config.word_dropout
-        chosen = hidden.gather(1, index.clamp(min=0)) & (index >= 0)
-        return torch.where(chosen, int(self._loaded.tokenizer.mask_token_id), ids)
-
-    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        if self.optimizer is None:
-            groups = parameter_groups(self._loaded.model, self.args.learning_rate, self._config)
-            decay, betas = self.args.weight_decay, (self.args.adam_beta1, self.args.adam_beta2)
-            self.optimizer = torch.optim.AdamW(groups, lr=self.args.learning_rate, weight_decay=decay, betas=betas)
-        return self.optimizer
-
-    def evaluate(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> dict[str, float]:
-        nn.Module.eval(self._loaded.model)
-        metrics = {
-            f"{metric_key_prefix}_{name}_{key}": value
-            for name, exam in self._exams.items()
-            for key, value in exam.score(self._loaded).items()
-        }
-        self._loaded.model.train()
-        self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-        return metrics
-
-
-@dataclass(frozen=True)
-class Exam:
-    """A held-out set for one head."""
-
-    head: str
-    texts: Sequence[GoldText] = ()
-    pairs: Sequence[GoldPair] = ()
-    articles: Sequence[Labelled] = ()
-
-    def labels(self, loaded: Loaded) -> list[tuple[str, ...]]:
-        """What the model says of each of the articles."""
-        return predict_labels(loaded, self.head, [article.text for article in self.articles])
-
-    def score(self, loaded: Loaded, labels: Sequence[tuple[str, ...]] | None = None) -> dict[str, float]:
-        """`labels`: what the model says of the articles, where that is known already."""
-        if self.articles:
-            return score_articles(self.articles, self.labels(loaded) if labels is None else labels)
-        if self.texts:
-            return score_texts(loaded, self.head, self.texts)
-        return score_pairs(loaded, self.head, self.pairs)
-
-
-def parameter_groups(model: RasidModel, rate: float, config: RunConfig) -> list[dict[str, Any]]:
-    """Heads learn at `head_learning_rate`; layers at `rate`, times `layer_decay` for each layer below the top."""
-    prefix = "encoder."
-    deep = depths([name.removeprefix(prefix) for name, _ in model.named_parameters() if name.startswith(prefix)])
-    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        below = deep.top - deep.of.get(name.removeprefix(prefix), deep.top)
-        own = config.head_learning_rate if name.startswith("heads.") else rate * config.layer_decay**below
-        groups.setdefault((own, parameter.ndim > 1), []).append(parameter)
-    return [
-        {"params": parameters, "lr": own} | ({} if matrix else {"weight_decay": 0.0})
-        for (own, matrix), parameters in groups.items()
-    ]
+    def losses(self, config: RunConfig) -> dict[str, HeadLoss]:
+        """The loss of each head."""
+        return {name: head_loss(name, config.heads[name].loss, h, self.counts(name)) for name, h in self.heads.items()}
 
 
 def _labels(config: RunConfig, name: str) -> tuple[str, ...]:
@@ -200,7 +115,8 @@ def gather(config: RunConfig, tokenizer: PreTrainedTokenizerFast) -> Material:
     heads = resolve_heads(config)
     rows: list[Row] = []
     repeats: list[float] = []
-    for source in config.sources.values():
+    names: list[str] = []
+    for name, source in config.sources.items():
         head = heads[source.head]
         if head.kind == "tokens":
             texts = read_texts(source)
@@ -213,12 +129,14 @@ def gather(config: RunConfig, tokenizer: PreTrainedTokenizerFast) -> Material:
             hidden = _stance_rows(source, head, tokenizer, config, blind=True) if source.masked else []
             rows += own + hidden
             repeats += [source.repeat * (1 - source.masked)] * len(own) + [source.repeat * source.masked] * len(hidden)
+            names += [name] * len(own + hidden)
             continue
         rows += own
         repeats += [source.repeat] * len(own)
+        names += [name] * len(own)
     if not rows:
         raise ConfigError("sources: no training data in any of them")
-    return Material(rows, repeats, heads)
+    return Material(rows, tempered(repeats, names, config.sampling_temperature), names, heads)
 
 
 def _stance_rows(
@@ -235,22 +153,16 @@ def build_model(config: RunConfig, heads: dict[str, Head]) -> RasidModel:
     model.config.repair = config.repair
     model.config.together, model.config.wording = config.together, config.wording
     model.config.aggregation = config.aggregation
+    if config.lora:
+        add_adapters(model, config.lora)
     return model
-
-
-def exam(source: Source, head: Head) -> Exam:
-    if head.kind == "pair":
-        return Exam(source.head, pairs=read_pairs(source, head.labels))
-    if head.kind == "text":
-        return Exam(source.head, articles=read_labelled(source, head.labels, head.multilabel))
-    return Exam(source.head, texts=[mapped(gold, source) for gold in read_texts(source)])
 
 
 def training_arguments(config: RunConfig, output: Path) -> TrainingArguments:
     """`training:` over our defaults: no reports to anyone, quiet, reproducible, bf16 where the device has it."""
     bf16 = {"bf16": True, "fp32": False, "auto": _has_bf16()}[config.precision]
     defaults: dict[str, Any] = {
-        "output_dir": str(output / "checkpoints"),
+        "output_dir": str(output / CHECKPOINTS),
         "num_train_epochs": 5,
         "learning_rate": 5e-4,
         "warmup_steps": 0.1,
@@ -269,13 +181,46 @@ def training_arguments(config: RunConfig, output: Path) -> TrainingArguments:
         "remove_unused_columns": False,
         "label_names": ["labels"],
         "dataloader_pin_memory": torch.cuda.is_available(),
+        "gradient_accumulation_steps": _accumulation(config),
+        # A batch runs one head, and BERT has a pooler that nothing reads.
+        "ddp_find_unused_parameters": True,
+        "restore_callback_states_from_checkpoint": True,
     }
+    if config.early_stopping:
+        defaults |= _stopping(config)
     try:
         arguments = TrainingArguments(**(defaults | config.training))
     except (TypeError, ValueError) as error:
         raise ConfigError(f"training: {str(error).splitlines()[0]}") from None
     check_reports(arguments)
+    arguments._n_gpu = min(1, arguments.n_gpu)  # several GPUs are for several processes; torch's DataParallel is not
     return arguments
+
+
+def _accumulation(config: RunConfig) -> int:
+    """Batches of an update that each process takes one after another."""
+    if config.batches_per_update is None:
+        return 1
+    count = processes().count
+    each, over = divmod(config.batches_per_update, count)
+    if over:
+        what = f"{config.batches_per_update} batches cannot be shared out evenly among {count} processes"
+        raise ConfigError(f"batches_per_update: {what}; start a number of processes that divides them")
+    return each
+
+
+def _stopping(config: RunConfig) -> dict[str, Any]:
+    """Training arguments with which the best checkpoint by the config's metric is kept, and taken in the end."""
+    section = config.early_stopping
+    if section is None or config.training.get("save_strategy") == "no":
+        raise ConfigError("early_stopping keeps checkpoints; take training.save_strategy: no out")
+    return {
+        "load_best_model_at_end": True,
+        "metric_for_best_model": section.metric,
+        "greater_is_better": section.goal == "max",
+        "save_strategy": config.training.get("eval_strategy", "epoch"),
+        "save_steps": config.training.get("eval_steps", 500),
+    }
 
 
 def _has_bf16() -> bool:
@@ -310,42 +255,123 @@ class Result:
 
 
 def fit(config: RunConfig, output: Path, resume: bool = False) -> Result:
-    """Trains in memory, with checkpoints under `output`; saving the finished model is `save`'s business."""
+    """Trains in memory, with checkpoints under `output`; saving the finished model is `save`'s business.
+
+    Of several processes only the first has metrics. Raises ConfigError where a run that is resumed would go on as
+    another."""
     arguments = training_arguments(config, output)
+    layout = Layout(processes().count, arguments.gradient_accumulation_steps, bool(arguments.bf16))
     torch.manual_seed(arguments.seed)
     tokenizer = encoder_of(config).tokenizer()
     material = gather(config, tokenizer)
     model = build_model(config, material.heads)
+    checkpoint = _ready(output, layout) if resume else None
     exams = {name: exam(source, material.heads[source.head]) for name, source in config.evaluation.items()}
-    loaded = Loaded(model, tokenizer, output.name, "")
+    sampler = BatchSampler(
+        material.rows, material.repeats, config.batch_tokens, arguments.seed, per_update=layout.per_update
+    )
     trainer = MultiTaskTrainer(
         config=config,
-        loaded=loaded,
-        material=material,
+        loaded=Loaded(model, tokenizer, output.name, ""),
+        rows=Rows(material.rows),
+        sampler=sampler,
+        losses=material.losses(config),
         exams=exams,
         args=arguments,
-        train_dataset=Rows(material.rows),
-        eval_dataset=Rows(material.rows) if exams else None,  # unread: `evaluate` takes the exams instead
         data_collator=Collator(int(tokenizer.pad_token_id or 0)),
     )
     settle_reports(trainer, output)
+    if processes().first:
+        _record(config, output, layout, material, sampler, model, checkpoint)
     begun = time.monotonic()
-    trainer.train(resume_from_checkpoint=_last_checkpoint(arguments) if resume else None)
+    _train(trainer, checkpoint)
     seconds = time.monotonic() - begun
+    finished = Loaded(_whole(trainer, model, config, material.heads), tokenizer, output.name, "")
+    if not processes().first:
+        return Result(finished, {}, seconds)
+    _record_end(output, trainer.state, config)
+    result = _scored(finished, exams, config, seconds)
+    report_final(trainer, result.metrics)
+    return result
+
+
+def _ready(output: Path, layout: Layout) -> Checkpoint | None:
+    """Where a resumed run goes on."""
+    check_layout(output, layout)
+    if processes().first:
+        sweep_torn(output)
+    meet()
+    return last_checkpoint(output)
+
+
+def _train(trainer: MultiTaskTrainer, checkpoint: Checkpoint | None) -> None:
+    if checkpoint is None or not checkpoint.out_of_patience():
+        trainer.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
+        return
+    trainer.state = TrainerState.load_from_json(str(checkpoint.folder / "trainer_state.json"))
+    trainer._load_best_model()
+
+
+def _whole(trainer: MultiTaskTrainer, model: RasidModel, config: RunConfig, heads: dict[str, Head]) -> RasidModel:
+    """The trained model in one piece, without adapters."""
+    if trainer.is_fsdp_enabled:
+        weights = trainer.accelerator.get_state_dict(trainer.model)  # all processes take part; the first has them
+        model = build_model(config, heads)
+        if processes().first:
+            model.load_state_dict(weights)
+        nn.Module.to(model, trainer.args.device)
+    if config.lora:
+        merge_adapters(model)
     nn.Module.eval(model)
-    labels = {name: e.labels(loaded) for name, e in exams.items() if e.articles}
-    scores = {name: e.score(loaded, labels.get(name)) for name, e in exams.items()}
+    return model
+
+
+def _scored(loaded: Loaded, exams: dict[str, Exam], config: RunConfig, seconds: float) -> Result:
+    answers = {name: one.answers(loaded, one.items) for name, one in exams.items()}
+    scores = {name: one.score(loaded, answers[name]) for name, one in exams.items()}
     metrics = {f"{name}_{key}": value for name, own in scores.items() for key, value in own.items()}
     metrics |= as_metrics(calibrate(loaded, config))
-    report_final(trainer, metrics)
-    return Result(loaded, metrics, seconds, labels)
+    return Result(loaded, metrics, seconds, {name: list(answers[name]) for name, e in exams.items() if e.articles})
 
 
-def _last_checkpoint(arguments: TrainingArguments) -> str | None:
-    from transformers.trainer_utils import get_last_checkpoint
+def _record(
+    config: RunConfig,
+    output: Path,
+    layout: Layout,
+    material: Material,
+    sampler: BatchSampler,
+    model: RasidModel,
+    checkpoint: Checkpoint | None,
+) -> None:
+    """Writes what the run is made of, and says how much of the model learns where that is not all of it."""
+    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    parameters = sum(p.numel() for p in model.parameters())
+    weights = {
+        name: label_weights(name, config.heads[name].loss, head, material.counts(name))
+        for name, head in material.heads.items()
+    }
+    if config.lora:
+        share = f"{trainable / parameters:.1%}"
+        print(f"lora: {trainable:,} of {parameters:,} parameters are trained ({share})", flush=True)
+    write_facts(
+        output,
+        layout,
+        resumed_at=checkpoint.step if checkpoint else None,
+        parameters={"all": parameters, "trainable": trainable},
+        sampling={"temperature": config.sampling_temperature} | account(sampler, material.sources, material.repeats),
+        label_weights={name: own for name, own in weights.items() if own},
+    )
 
-    folder = arguments.output_dir
-    return get_last_checkpoint(folder) if folder and Path(folder).is_dir() else None
+
+def _record_end(output: Path, state: TrainerState, config: RunConfig) -> None:
+    """Adds where training ended, and writes the log: what was logged at which step, without the clock's figures."""
+    facts: dict[str, Any] = {"steps": state.global_step, "epochs": round(float(state.epoch or 0), 4)}
+    if config.early_stopping:
+        best = {"metric": config.early_stopping.metric, "best": state.best_metric, "step": state.best_global_step}
+        facts["early_stopping"] = best | {"stopped": state.global_step < state.max_steps}
+    add_fact(output, ended=facts)
+    lines = [line for line in state.log_history if "train_runtime" not in line]
+    (output / HISTORY).write_text("\n".join(json.dumps(line) for line in lines) + "\n", encoding="utf-8")
 
 
 def save(result: Result, config: RunConfig, output: Path) -> None:

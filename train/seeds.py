@@ -2,7 +2,7 @@
 
 A seed's folder is a finished model folder; run again, the command trains what is missing and scores all anew, from the
 saved models, so the figures are those of the files. The evaluation sets and `data.test` are scored once, after
-training, and choose nothing.
+training, and choose nothing, unless early stopping asks one of the former when to stop.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from rasid.tables import table
 
 from .claim import CLAIM, claim
 from .config import RunConfig, Source
+from .exam import Exam, exam
 from .figures import ALL, Figure, MeanFigure, exam_units, figures_of, finished_model, mean_figure
-from .finetune import Exam, exam, fit, resolve_heads, save
+from .finetune import fit, resolve_heads, save
+from .processes import processes
 from .sources import mapped, read_texts
 
 TEST = "data.test"
@@ -40,7 +42,7 @@ class SetReport:
     units: int
     figures: tuple[MeanFigure, ...]
 
-    def render(self) -> str:
+    def render(self, seeds: Sequence[int]) -> str:
         """A table with a row for each part and columns for each measure, as Markdown."""
         measures = list(dict.fromkeys(figure.measure for figure in self.figures))
         parts = list(dict.fromkeys(figure.part for figure in self.figures))
@@ -55,7 +57,9 @@ class SetReport:
         lines += ["", table(header, rows), ""]
         for measure in measures:
             values = ", ".join(f"{value:.3f}" for value in found[measure, ALL].by_run)
-            lines.append(f"{measure}, seed by seed: {values}")
+            best = max(zip(seeds, found[measure, ALL].by_run, strict=True), key=lambda run: run[1])
+            which = f"; best: seed {best[0]}, {best[1]:.3f}" if len(seeds) > 1 else ""
+            lines.append(f"{measure}, seed by seed: {values}{which}")
         return "\n".join(lines)
 
 
@@ -67,6 +71,7 @@ class Report:
     encoder_revision: str | None
     seeds: tuple[int, ...]
     sets: tuple[SetReport, ...]
+    chosen_by: str | None = None  # early stopping's metric
 
     def render(self) -> str:
         """The report as Markdown."""
@@ -74,8 +79,10 @@ class Report:
         revision = f" (revision {self.encoder_revision[:12]})" if self.encoder_revision else ""
         several = f"seeds {seeds}: mean ± sample standard deviation over the seeds"
         lines = [f"Encoder `{self.encoder}`{revision}, {several if len(self.seeds) > 1 else f'one seed, {seeds}'}."]
+        if self.chosen_by:
+            lines.append(f"`{self.chosen_by}` chose the checkpoint of each run, so its set flatters; others do not.")
         lines.append("Intervals are 95 % bootstrap intervals of the mean; they do not hold the spread over seeds.")
-        return "\n\n".join(["\n".join(lines), *(each.render() for each in self.sets)])
+        return "\n\n".join(["\n".join(lines), *(each.render(self.seeds) for each in self.sets)])
 
 
 def held_out(config: RunConfig) -> dict[str, Source]:
@@ -114,21 +121,27 @@ def trained_surfaces(config: RunConfig, head: str) -> frozenset[str]:
 
 def of_seed(config: RunConfig, seed: int, folder: Path) -> RunConfig:
     """The config of one seed's run. All heads are kept, since the sets that are scored may need any of them; nothing is
-    scored while it trains."""
+    scored while it trains but the sets that early stopping may need."""
     heads = {name: head.model_copy(update={"ship": True}) for name, head in config.heads.items()}
-    training = {"eval_strategy": "no"} | config.training | {"seed": seed}
-    change = {"heads": heads, "training": training, "output": folder, "evaluation": {}, "seeds": ()}
+    idle = {} if config.early_stopping else {"eval_strategy": "no"}
+    judges = config.evaluation if config.early_stopping else {}
+    training = idle | config.training | {"seed": seed}
+    change = {"heads": heads, "training": training, "output": folder, "evaluation": judges, "seeds": ()}
     return config.model_copy(update=change | {"data": type(config.data)()})
 
 
 def train_seed(config: RunConfig, seed: int, folder: Path) -> None:
     """Trains one seed into its folder, or goes on where it was stopped; a finished one is left as it is."""
-    own = of_seed(config, seed, folder)
-    claim(folder, own)
+    own, first = of_seed(config, seed, folder), processes().first
+    if first:
+        claim(folder, own)
     if (folder / _FINISHED).is_file():
-        print(f"seed {seed}: finished before, {folder}", flush=True)
+        if first:
+            print(f"seed {seed}: finished before, {folder}", flush=True)
         return
     result = fit(own, folder, resume=True)
+    if not first:
+        return
     save(result, own, folder)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)  # optimizer states, six times the model
     print(f"seed {seed}: {result.seconds:.0f} s of training -> {folder}", flush=True)
@@ -169,7 +182,8 @@ def report(config: RunConfig, folders: Mapping[int, Path], exams: Mapping[str, E
     first = next(iter(folders.values()))
     claimed = first / CLAIM
     revision = json.loads(claimed.read_text(encoding="utf-8"))["encoder"] if claimed.is_file() else None
-    found = Report(config.encoder, revision, tuple(folders), score_runs(config, list(folders.values()), exams))
+    metric = config.early_stopping.metric if config.early_stopping else None
+    found = Report(config.encoder, revision, tuple(folders), score_runs(config, list(folders.values()), exams), metric)
     write_report(config.output, asdict(found), f"# {config.output.name}\n\n{found.render()}")
     for folder in folders.values():
         write_card(folder)
@@ -185,5 +199,6 @@ def run_seeds(config: RunConfig) -> int:
     folders = {seed: config.output / f"seed-{seed}" for seed in seeds}
     for seed, folder in folders.items():
         train_seed(config, seed, folder)
-    print(f"\n{report(config, folders, exams).render()}\n\nreport -> {config.output / REPORT_MD}")
+    if processes().first:
+        print(f"\n{report(config, folders, exams).render()}\n\nreport -> {config.output / REPORT_MD}")
     return 0

@@ -134,6 +134,18 @@ def _add_train(commands: _Commands[_Parser]) -> None:
     )
 
 
+def _add_sweep(commands: _Commands[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "sweep",
+        "rasid.train.sweep:run_sweep",
+        "train a config with many settings and choose among them on a dev set; run again to go on",
+        "rasid sweep sweep.yaml --output runs/sweep",
+    )
+    _add_run_config(parser)
+    parser.add_argument("--output", type=Path, metavar="DIR", help="the sweep's folder, in place of the file's own")
+
+
 def _add_calibrate(commands: _Commands[_Parser]) -> None:
     parser = _command(
         commands,
@@ -584,6 +596,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     for add in (
         _add_train,
+        _add_sweep,
         _add_calibrate,
         _add_pretrain,
         _add_infer,

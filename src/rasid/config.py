@@ -23,6 +23,13 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML, in which 3e-4 is a number without a point too, as in YAML 1.2."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
 ConfigT = TypeVar("ConfigT", bound=Section)
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 SHIPPED = Path(__file__).parent / "configs"
@@ -71,7 +78,7 @@ def _place(node: list[Any], part: str, item: str) -> int:
 
 def _override_value(text: str, item: str) -> Any:
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         problem = getattr(error, "problem", error)
         raise ConfigError(f"--set {item}: the value is not valid YAML ({problem})") from None
@@ -168,7 +175,7 @@ def _base(path: Path, name: str) -> Path:
 
 def _read_mapping(path: Path) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 ({error.reason} at byte {error.start})") from None
     except OSError as error:

@@ -173,6 +173,7 @@ class RasidModel(PreTrainedModel):
 
     config_class = RasidConfig
     base_model_prefix = "encoder"
+    supports_gradient_checkpointing = True
     _supports_sdpa = True
 
     def __init__(self, config: RasidConfig) -> None:
@@ -187,7 +188,18 @@ class RasidModel(PreTrainedModel):
         self.heads = nn.ModuleDict(
             {name: makers[head.kind](size, len(head.labels), config.dropout) for name, head in heads}
         )
+        # Whether a step of one head takes the others along, with nought: processes that hold a part of the weights each
+        # must all have gradients of the same ones.
+        self.all_heads = False
         self.post_init()  # type: ignore[no-untyped-call]
+        self._no_split_modules = self._layers()
+
+    def _layers(self) -> list[str]:
+        """Classes of modules that FSDP shards as one: the encoder's, less those that hold the input embeddings, which
+        it shards on their own."""
+        embeddings = self.encoder.get_input_embeddings()
+        outer = {type(module).__name__ for module in self.encoder.modules() if embeddings in module.children()}
+        return sorted(set(self._no_split_modules or ()) - outer)
 
     def states(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Encoder states (batch, pieces, hidden)."""
@@ -203,6 +215,12 @@ class RasidModel(PreTrainedModel):
         one more than the most targets of a row; articles for a `text` head. Returns (B, groups, types, 3); (B,
         classes), or (B, targets, classes) of rows with several targets; for a `text` head (groups, classes).
         """
+        logits = self._logits(head, input_ids, attention_mask, index, groups)
+        if self.all_heads:
+            logits = logits + 0.0 * torch.stack([parameter.sum() for parameter in self.heads.parameters()]).sum()
+        return logits
+
+    def _logits(self, head: str, input_ids: Tensor, attention_mask: Tensor, index: Tensor, groups: int) -> Tensor:
         states, module = self.states(input_ids, attention_mask), self.heads[head]
         if isinstance(module, TextHead):  # in float32: an article has more pieces than bf16 can count, 256
             articles: Tensor = module(pool(states.float().flatten(0, 1)[None], index.flatten()[None], groups)[0])
