@@ -28,8 +28,8 @@ from pydantic import Field
 from scipy.optimize import isotonic_regression
 from scipy.stats import spearmanr, t
 
-from rasid.conll import TaggedToken, spans_of
 from rasid.config import Section, dump_config, load_config
+from rasid.conll import TaggedToken, spans_of
 from rasid.infer.acquisition import Candidate, Strategy, choose
 from rasid.infer.doubt import doubts
 from rasid.model import Loaded
@@ -222,8 +222,8 @@ def simulate(world: World, seed: int) -> None:
     trial(world, seed, FULL, range(len(world.blocks)), 0)
     start = beginning(world, seed)
     first = trial(world, seed, FIRST, start, rounds[1] - world.words(start))
-    known = {how: (start, first) for how in world.plan.strategies}
-    for place, upto in enumerate(rounds[1:], 1):
+    known = dict.fromkeys(world.plan.strategies, (start, first))
+    for place in range(1, len(rounds)):
         for how, (numbers, last) in known.items():
             grown = [*numbers, *last["next"][how]]
             room = rounds[place + 1] - world.words(grown) if place + 1 < len(rounds) else 0

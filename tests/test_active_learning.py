@@ -1,4 +1,4 @@
-"""The simulation of annotation by rounds: a tiny one from end to end, its resumption, and the words that it reads off."""
+"""The simulation of annotation by rounds: a tiny one from end to end, its resumption, the words that it reads off."""
 
 from __future__ import annotations
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,20 +24,24 @@ from rasid.exchange import (
     Article,
     Drawn,
     Extras,
+    Kept,
     Mention,
     Written,
+    corrected,
     extras_of,
     fresh_ids,
     linked,
     parse_json,
+    provenance,
     validated,
 )
-from rasid.records import Entity, Score, read_exact
+from rasid.records import Entity, Record, Score, read_exact
 from rasid.units import CODE_POINTS, Quoted, settle
 
 FROM, TO = "label", "text"  # the names of the Labels and the Text tag in the labelling configuration
 _KEY = "rasid"
 _FILE = "tasks.json"
+_UNSEEN = "stances and labels that a model gave and the tool did not show"
 
 
 def _region(entity: Entity) -> dict[str, Any]:
@@ -56,8 +62,15 @@ def task_of(article: Article) -> dict[str, Any]:
     data = {"text": article.text, "doc": record.doc, _KEY: extras_of(record).tree()}
     if record.model is None:
         return {"data": data, "annotations": [{"result": result}], "predictions": []}
-    version = f"{record.model.name} {record.model.revision[:12]}"
-    return {"data": data, "annotations": [], "predictions": [{"model_version": version, "result": result}]}
+    prediction = {"model_version": provenance(record.model), **_overall(record), "result": result}
+    return {"data": data, "annotations": [], "predictions": [prediction]}
+
+
+def _overall(record: Record) -> dict[str, float]:
+    """The prediction's own score, by which the tool can sort tasks: the share of its spans that are right, by what the
+    model says of each; of no spans there is none."""
+    scores = [entity.score for entity in record.entities if entity.score is not None]
+    return {"score": round(fmean(scores), 4)} if scores else {}
 
 
 def export_labelstudio(articles: list[Article]) -> Written:
@@ -174,8 +187,11 @@ def _read_task(tree: object, where: str, number: int) -> Drawn:
     left: Counter[str] = Counter()
     links = _links(work.result, {one.id for one in mentions}, where, left)
     extras = validated(Extras, task.data[_KEY], f"{where}: data.{_KEY}") if _KEY in task.data else Extras()
-    if kind == "annotations" and extras.model is not None:  # people have been over it: no longer the model's
-        extras = extras.model_copy(update={"model": None, "entities": {}})
+    if kind == "annotations":
+        if extras.model is not None:
+            left[_UNSEEN] += len(extras.stances) + len(extras.labels)
+        extras = corrected(extras)
+        mentions = tuple(replace(one, score=extras.entities.get(one.id, Kept()).score) for one in mentions)
     notes = () if unit == CODE_POINTS else (f"{where}: offsets count {unit} and were read so",)
     return Drawn(doc, text, mentions, where, tuple(links), extras, left, notes)
 
