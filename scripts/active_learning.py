@@ -16,7 +16,7 @@ import json
 import math
 import time
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,23 +24,26 @@ from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
+import torch
 from pydantic import Field
 from scipy.optimize import isotonic_regression
 from scipy.stats import spearmanr, t
+from transformers import PreTrainedTokenizerFast, get_linear_schedule_with_warmup
 
 from rasid.config import Section, dump_config, load_config
-from rasid.conll import TaggedToken, spans_of
 from rasid.infer.acquisition import Candidate, Strategy, choose
 from rasid.infer.doubt import doubts
-from rasid.model import Loaded
+from rasid.model import Head, Loaded
 from rasid.repair import read_words
 from rasid.scoring import word_log_probs
 from rasid.tables import table
 from rasid.text import Span
+from rasid.train.batching import BatchSampler, Collator
 from rasid.train.config import RunConfig, load_run_config
-from rasid.train.evaluation import predict_entities
-from rasid.train.finetune import fit
-from rasid.train.sources import Typed, tagged_sentences
+from rasid.train.evaluation import predict_entities, score_texts
+from rasid.train.features import Row, text_rows
+from rasid.train.finetune import build_model, encoder_tokenizer, loss_of, parameter_groups, resolve_heads
+from rasid.train.sources import GoldText, Typed, read_texts
 
 FIRST, FULL = "first", "full"  # what a seed begins with; all there is
 
@@ -64,43 +67,45 @@ class Simulation(Section):
 
 @dataclass(frozen=True)
 class Block:
-    """Sentences in a row, as the set has them."""
+    """Sentences in a row, as they are read for training."""
 
-    sentences: tuple[tuple[TaggedToken, ...], ...]
+    sentences: tuple[GoldText, ...]
+    rows: tuple[Row, ...]
+    repair: bool
 
     @property
     def words(self) -> int:
-        return sum(map(len, self.sentences))
+        return sum(len(sentence.tokens or ()) for sentence in self.sentences)
 
     @cached_property
     def text(self) -> str:
-        return "\n".join(" ".join(token.word for token in sentence) for sentence in self.sentences)
+        return "\n".join(sentence.text for sentence in self.sentences)
+
+    @cached_property
+    def cut(self) -> list[str]:
+        """The words that a model reads."""
+        return [word.of(self.text) for word in read_words(self.text, self.repair)]
 
     @cached_property
     def gold(self) -> frozenset[Typed]:
         found, position = [], 0
         for sentence in self.sentences:
-            places = []
-            for token in sentence:
-                places.append(Span(position, position + len(token.word)))
-                position += len(token.word) + 1
-            for start, end, kind in spans_of([token.tags for token in sentence]):
-                found.append(Typed(Span(places[start].start, places[end - 1].end), kind))
+            for one in sentence.entities:
+                found.append(Typed(Span(position + one.span.start, position + one.span.end), one.type))
+            position += len(sentence.text) + 1
         return frozenset(found)
-
-    def lines(self) -> Iterator[str]:
-        for sentence in self.sentences:
-            yield from (f"{token.word}\t{token.tags[0]}" for token in sentence)
-            yield ""
 
 
 @dataclass(frozen=True)
 class World:
-    """What stays the same over all trials: the settings, the run config, the blocks to choose from."""
+    """What stays the same over all trials: the settings, the run config, the blocks to choose from, and what judges."""
 
     plan: Simulation
     run: RunConfig
+    heads: Mapping[str, Head]
+    tokenizer: PreTrainedTokenizerFast
     blocks: tuple[Block, ...]
+    dev: tuple[GoldText, ...]
 
     @property
     def head(self) -> str:
@@ -116,37 +121,62 @@ class World:
 
 def read_world(plan: Simulation) -> World:
     run = load_run_config(plan.config, list(plan.overrides))
-    source = run.sources[plan.source]
-    kept: dict[int, list[tuple[TaggedToken, ...]]] = {}
-    for number, sentence in enumerate(tagged_sentences(source.path, "\t")):
-        if source.blocks is None or not source.blocks.is_dev(number):
-            kept.setdefault(number // plan.block, []).append(tuple(sentence))
-    return World(plan, run, tuple(Block(tuple(sentences)) for sentences in kept.values()))
+    source, heads, tokenizer = run.sources[plan.source], resolve_heads(run), encoder_tokenizer(run.encoder)
+    parts: dict[int, list[GoldText]] = {}
+    for sentence in read_texts(source):
+        place = int(sentence.doc.rpartition(":")[2])  # in the file, dev part included: no block reaches over one
+        parts.setdefault(place // plan.block, []).append(sentence)
+    blocks = [
+        Block(
+            tuple(part),
+            tuple(text_rows(part, source, heads[source.head], tokenizer, run.window, run.overlap, run.repair)),
+            run.repair,
+        )
+        for part in parts.values()
+    ]
+    return World(plan, run, heads, tokenizer, tuple(blocks), tuple(read_texts(run.evaluation[plan.exam])))
 
 
-def trained(world: World, numbers: Sequence[int], seed: int) -> tuple[Loaded, dict[str, float]]:
-    """A model of the blocks, from the encoder on, with its scores."""
+def trained(world: World, numbers: Sequence[int], seed: int) -> Loaded:
+    """A model of the blocks, from the encoder on: what `rasid train` does, without reading the data anew each time."""
     plan, run = world.plan, world.run
-    work = plan.output / "work"
-    work.mkdir(parents=True, exist_ok=True)
-    file = work / "annotated.tsv"
-    file.write_text("\n".join(line for n in numbers for line in world.blocks[n].lines()), encoding="utf-8")
-    source = run.sources[plan.source].model_copy(update={"path": file, "part": "all", "blocks": None})
-    epochs = max(plan.epochs, plan.least_words / world.words(numbers))
-    training = {"seed": seed, "num_train_epochs": epochs, "eval_strategy": "no", "save_strategy": "no"}
-    own = run.model_copy(update={"sources": {plan.source: source}, "training": run.training | training})
-    result = fit(own, work)
-    scores = {name: result.metrics[f"{plan.exam}_{name}_f1"] for name in ("lenient", "strict")}
-    return result.loaded, scores
+    torch.manual_seed(seed)
+    model = build_model(run, dict(world.heads))
+    rows = [row for n in numbers for row in world.blocks[n].rows]
+    sampler = BatchSampler(rows, [1.0] * len(rows), run.batch_tokens, seed)
+    collate = Collator(int(world.tokenizer.pad_token_id or 0))
+    steps = math.ceil(max(plan.epochs, plan.least_words / world.words(numbers)) * len(sampler))
+    groups = parameter_groups(model, float(run.training["learning_rate"]), run)
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.01, fused=True)
+    rate = get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
+    model.train()
+    for step in range(steps):
+        epoch, place = divmod(step, len(sampler))
+        if not place:
+            sampler.set_epoch(epoch)
+            batches = list(sampler)
+        batch = collate([rows[n] for n in batches[place]])
+        labels = batch.pop("labels")
+        loss_of(model(**batch).float(), labels).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        rate.step()
+    model.eval()
+    return Loaded(model, world.tokenizer, "simulated", "")
 
 
-def candidates(world: World, loaded: Loaded, seed: int) -> list[Candidate]:
-    """Every block as the model sees it."""
-    texts = [[w.of(block.text) for w in read_words(block.text, loaded.model.config.repair)] for block in world.blocks]
-    found = doubts(loaded, world.head, texts)
+def candidates(world: World, loaded: Loaded | None, seed: int) -> list[Candidate]:
+    """Every block as the model sees it; without one, as chance does."""
+    found = doubts(loaded, world.head, [block.cut for block in world.blocks]) if loaded else None
     return [
-        Candidate(block.words, doubt.total, doubt.state, world.draw(seed, number))
-        for number, (block, doubt) in enumerate(zip(world.blocks, found, strict=True))
+        Candidate(
+            block.words,
+            found[number].total if found else 0.0,
+            found[number].state if found else np.zeros(1),
+            world.draw(seed, number),
+        )
+        for number, block in enumerate(world.blocks)
     ]
 
 
@@ -166,9 +196,8 @@ def measures(world: World, loaded: Loaded, seen: Sequence[Candidate], done: Sequ
     wrong = [
         len(world.blocks[n].gold ^ set(own)) / world.blocks[n].words for n, own in zip(rest, predicted, strict=True)
     ]
-    words = [[w.of(text) for w in read_words(text, loaded.model.config.repair)] for text in texts]
     rows: dict[str, list[float]] = {name: [] for name in ("entropy", "least confidence", "margin", "a name at all")}
-    for log_probs in word_log_probs(loaded, world.head, words):
+    for log_probs in word_log_probs(loaded, world.head, [world.blocks[n].cut for n in rest]):
         ordered = np.sort(np.exp(log_probs), axis=2)
         rows["entropy"].append(float(-(np.exp(log_probs) * log_probs).sum(axis=(1, 2)).mean()))
         rows["least confidence"].append(float((1 - ordered[:, :, 2]).sum(axis=1).mean()))
@@ -190,10 +219,11 @@ def trial(world: World, seed: int, name: str, numbers: Sequence[int], room: int)
     if found is not None and found["blocks"] == list(numbers):
         return found
     begun = time.monotonic()
-    loaded, scores = trained(world, numbers, seed)
+    loaded = trained(world, numbers, seed)
+    scores = score_texts(loaded, world.head, world.dev)
     result: dict[str, Any] = {"blocks": list(numbers), "words": world.words(numbers), **scores, "next": {}}
     if room > 0:
-        seen = candidates(world, loaded, seed)
+        seen = candidates(world, None if name == "random" else loaded, seed)
         hows = world.plan.strategies if name == FIRST else [s for s in world.plan.strategies if s == name]
         result["next"] = {how: following(world, seen, numbers, room, how) for how in hows}
         if name == FIRST:
@@ -203,7 +233,7 @@ def trial(world: World, seed: int, name: str, numbers: Sequence[int], room: int)
     partial = path.with_suffix(".part")
     partial.write_text(json.dumps(result) + "\n", encoding="utf-8")
     partial.replace(path)  # a trial that was stopped leaves nothing that looks finished
-    print(f"seed {seed} {name} {result['words']} words: {result['lenient']:.3f} ({result['seconds']} s)", flush=True)
+    print(f"seed {seed} {name} {result['words']} words: {result['lenient_f1']:.3f} ({result['seconds']} s)", flush=True)
     return result
 
 
@@ -286,9 +316,9 @@ def outcome(plan: Simulation) -> Outcome:
     return Outcome(
         tuple(whole),
         {how: np.array([[row["words"] for row in seed] for seed in own]) for how, own in rows.items()},
-        {how: np.array([[row["lenient"] for row in seed] for seed in own]) for how, own in rows.items()},
+        {how: np.array([[row["lenient_f1"] for row in seed] for seed in own]) for how, own in rows.items()},
         next(iter(whole.values()))[FULL][0]["words"],
-        tuple(own[FULL][0]["lenient"] for own in whole.values()),
+        tuple(own[FULL][0]["lenient_f1"] for own in whole.values()),
         {name: [each[name] for each in firsts] for name in firsts[0]},
     )
 
