@@ -146,7 +146,7 @@ def trained(world: World, numbers: Sequence[int], seed: int) -> Loaded:
     sampler = BatchSampler(rows, [1.0] * len(rows), run.batch_tokens, seed)
     collate = Collator(int(world.tokenizer.pad_token_id or 0))
     steps = math.ceil(max(plan.epochs, plan.least_words / world.words(numbers)) * len(sampler))
-    groups = parameter_groups(model, float(run.training["learning_rate"]), run)
+    groups = parameter_groups(model, float(run.training.get("learning_rate", 1e-3)), run)
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01, fused=True)
     rate = get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
     model.train()
