@@ -42,14 +42,16 @@ class Annotated:
         return article.doc in self.docs or digest in self.digests
 
 
-def read_annotated(path: Path | None) -> Annotated:
-    """The records of a folder or file; none where `path` is None. Raises DataError."""
-    if path is None:
-        return Annotated()
-    if not path.exists():
-        raise DataError(f"{path}: no such folder or file of annotations")
-    records = [record for _, record in read_records(path)]
-    return Annotated(frozenset(r.doc for r in records), frozenset(r.sha256 for r in records))
+def read_annotated(paths: Sequence[Path]) -> Annotated:
+    """The records of folders or files. Raises DataError."""
+    docs, digests = set(), set()
+    for path in paths:
+        if not path.exists():
+            raise DataError(f"{path}: no such folder or file of annotations")
+        for _, record in read_records(path):
+            docs.add(record.doc)
+            digests.add(record.sha256)
+    return Annotated(frozenset(docs), frozenset(digests))
 
 
 @dataclass(frozen=True)

@@ -467,7 +467,12 @@ def _add_select(commands: _Commands[_Parser]) -> None:
     )
     parser.add_argument("--output", type=Path, required=True, metavar="FILE.jsonl", help="the file to write, replaced")
     parser.add_argument(
-        "--annotated", type=Path, metavar="RECORDS", help="records of articles that are not to be chosen again"
+        "--annotated",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="RECORDS",
+        help="records of articles that are not to be chosen again; may be repeated",
     )
     parser.add_argument(
         "--strategy",
