@@ -170,7 +170,9 @@ def test_what_is_imported_is_asked_for() -> None:
     for path in sources("src", "train", "infer", "scripts"):
         names = {name.split(".")[0] for name in imports(tree_of(path)) if not name.startswith(".")}
         foreign = {DISTRIBUTIONS.get(n, n) for n in names - {"rasid"} if n not in sys.stdlib_module_names}
-        asked = requirements(extras=path.name in {"pretrain.py", "warmstart.py", "fewshot.py", "reliability.py"})
+        asked = requirements(
+            extras=path.name in {"active_learning.py", "pretrain.py", "warmstart.py", "fewshot.py", "reliability.py"}
+        )
         assert {canonical(name) for name in foreign} <= asked, path
 
 
