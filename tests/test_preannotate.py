@@ -17,7 +17,7 @@ from rasid.records import Record, faults, parse_record
 @pytest.fixture
 def articles(tmp_path: Path, sentences: tuple[str, ...]) -> Path:
     path = tmp_path / "articles.jsonl"
-    texts = (" ".join(sentences), *sentences[:2])  # the first is long enough for stances
+    texts = (" ".join(sentences), *sentences[:2])
     rows = [{"id": f"a{n}", "text": f"😀 {text}", "source": "المرفأ"} for n, text in enumerate(texts)]
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     return path
@@ -86,9 +86,6 @@ def test_what_people_mended_has_nothing_of_the_model(articles: Path, tiny_model:
         assert record.model
         assert own.meta == {"source": "المرفأ", "preannotated": f"tiny {record.model.revision[:12]}"}
         assert not faults(own, article.text)
-    stances = sum(len(record.stances) for record in expected(articles, tiny_model))
-    assert stances
-    assert found.left["stances and labels that a model gave and the tool did not show"] == stances
 
 
 @pytest.mark.parametrize("form", ["doccano", "doccano-relations"])
