@@ -28,6 +28,7 @@ from rasid.textscoring import Reading, read_articles
 from rasid.thresholds import check_threshold
 
 from .aliases import NO_ALIASES, AliasTable
+from .doubt import Doubt, doubts
 from .faults import is_full
 
 Floats = NDArray[np.float32]
@@ -112,6 +113,11 @@ class Engine:
         calibration = self.loaded.model.config.calibration_of(self.entity_head)
         sure = calibration.spans(np.array([span.score for span in found], dtype=np.float64))
         return [replace(span, score=float(score)) for span, score in zip(found, sure, strict=True)]
+
+    def doubts(self, texts: Sequence[Sequence[str]]) -> list[Doubt]:
+        """How unsure the model is of each text's words, and what about; needs an `entity_head`."""
+        head = str(self.entity_head)
+        return self._within_memory(lambda tokens: doubts(self.loaded, head, texts, tokens))
 
     @property
     def stance_calibration(self) -> Calibration:

@@ -53,7 +53,7 @@ def stream_texts(texts: Iterable[tuple[str, str]], model: str, device: str = "cp
     """As `predict_texts`, for more texts than fit in memory: takes them chunk by chunk and gives records as they
     are made."""
     engine = open_engine(model, choose_device(device))
-    for chunk in _chunks(_sound(doc, text) for doc, text in texts):
+    for chunk in chunks(_sound(doc, text) for doc, text in texts):
         yield from predict(engine, _articles(chunk))
 
 
@@ -66,7 +66,7 @@ def _sound(doc: str, text: str) -> Article:
     return Article(doc, text)
 
 
-def _chunks(items: Iterable[Read]) -> Iterator[list[Read]]:
+def chunks(items: Iterable[Read]) -> Iterator[list[Read]]:
     """Items in runs of bounded size, order kept. Where a run ends depends on its own items and the next one."""
     chunk: list[Read] = []
     characters = 0
@@ -257,7 +257,7 @@ class _Job:
     def _work(self, items: Iterator[Read]) -> None:
         committed = time.monotonic()
         try:
-            for chunk in _chunks(items):
+            for chunk in chunks(items):
                 position = self._meter.bytes  # the reader is one article ahead of the chunk
                 with self._stops.deferred():
                     self._write(chunk)
@@ -321,7 +321,7 @@ class _Job:
             self._writer.discard()
         self._journal.remove()
         if not self._records:
-            raise DataError(_why_nothing(self._rejects))
+            raise DataError(why_nothing(self._rejects))
         if not self._task.quiet:
             rejected = f"{self._rejects.count} rejected" + (f" -> {self._rejects.path}" if self._rejects.count else "")
             print(f"{self._records} records -> {self._task.output.path}; {rejected}")
@@ -365,7 +365,7 @@ def _machine(device: torch.device) -> dict[str, str]:
     return {"device": describe(device), "torch": torch.__version__}
 
 
-def _why_nothing(rejects: RejectsWriter) -> str:
+def why_nothing(rejects: RejectsWriter) -> str:
     first = rejects.first()
     if first is None:
         return "no input; give a text file, a folder, a JSONL, CSV or Parquet file, or - for standard input"

@@ -100,7 +100,7 @@ def plan(path: Path, form: str | None, part_size: int | None, inputs: Sequence[s
     if form is not None and form not in get_args(Format):
         raise ConfigError(f"unknown format {form!r}{nearest(form, get_args(Format))}")
     output = _plan_file(path, form, part_size) if path.suffix in _ENDINGS else _plan_folder(path, form, part_size)
-    _spare_inputs(output, inputs)
+    spare_inputs(output, inputs)
     return output
 
 
@@ -147,7 +147,7 @@ def beside(output: Path, ending: str) -> Path:
     return output.with_name(f"{stem}.{ending}")
 
 
-def _spare_inputs(output: Output, inputs: Sequence[str]) -> None:
+def spare_inputs(output: Output, inputs: Sequence[str]) -> None:
     written = [output.path.resolve(), output.rejects.resolve()]
     for name in inputs:
         given = Path(name).resolve()

@@ -176,7 +176,7 @@ def test_what_is_imported_is_asked_for() -> None:
             extras=path.name
             in {
                 *("docbin.py", "pretrain.py", "warmstart.py", "fewshot.py", "reliability.py"),
-                *("adapters.py", "proposals.py"),
+                *("adapters.py", "proposals.py", "active_learning.py"),
             }
         )
         assert {canonical(name) for name in foreign} <= asked, path

@@ -99,7 +99,7 @@ def test_small_chunks_change_nothing(
 
 def test_chunks_are_bounded_and_complete() -> None:
     items = [Article(str(n), "x" * size) for n, size in enumerate([10, 300_000, 10, 150_000, 60_000, *[1] * 100])]
-    chunks = list(job._chunks(items))
+    chunks = list(job.chunks(items))
     assert [len(chunk) for chunk in chunks] == [1, 1, 2, 64, 37]
     assert [item for chunk in chunks for item in chunk] == items
 

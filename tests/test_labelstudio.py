@@ -12,7 +12,7 @@ from rasid.errors import DataError
 from rasid.exchange import Article
 from rasid.formats import Imported, read_format
 from rasid.labelstudio import export_labelstudio
-from rasid.records import Cluster, Entity, ModelInfo, Record, sha256_of
+from rasid.records import Cluster, Entity, ModelInfo, Record, Stance, sha256_of
 
 TEXT = "😀 قال سامر إن سامرا غادر بيروت"
 
@@ -61,6 +61,20 @@ def test_a_records_model_makes_it_a_prediction(tmp_path: Path) -> None:
     assert [(e.id, e.score, e.name, e.cluster) for e in corrected.entities] == [
         *(("T1", None, None, "C1"), ("xY", None, None, "C2")),
     ]
+
+
+def test_what_no_tool_showed_does_not_come_back_as_checked(tmp_path: Path) -> None:
+    stance = Stance(target="C1", scope="article", label="against", score=0.7)
+    record = predicted().record.model_copy(update={"stances": (stance,), "meta": {"source": "x"}})
+    (made,) = json.loads(export_labelstudio([Article(record, TEXT)]).files["tasks.json"])
+    assert made["predictions"][0]["score"] == 0.9
+    assert read(tmp_path, made).articles[0].record == record  # nobody has been over it
+    made["annotations"] = [{"result": made["predictions"][0]["result"]}]  # taken over by the tool, scores and all
+    found = read(tmp_path, made)
+    mended = found.articles[0].record
+    assert (mended.stances, mended.model, mended.entities[0].score) == ((), None, None)
+    assert mended.meta == {"source": "x", "preannotated": "news 0123456789ab"}
+    assert found.left["stances and labels that a model gave and the tool did not show"] == 1
 
 
 def test_a_file_as_the_tool_exports_it(tmp_path: Path) -> None:

@@ -378,6 +378,8 @@ def _add_annotations(commands: _Commands[_Parser]) -> None:
     _add_export(inner)
     _add_labelling(inner)
     _add_dataset(inner)
+    _add_preannotate(inner)
+    _add_select(inner)
 
 
 def _add_agreement(commands: _Commands[_Parser]) -> None:
@@ -479,6 +481,69 @@ def _add_dataset(commands: _Commands[_Parser]) -> None:
     parser.add_argument("folder", nargs="?", type=Path, default=Path("annotations"), metavar="FOLDER")
     _add_texts(parser)
     parser.add_argument("--output", type=Path, metavar="DIR", help="folder of the data set (default: FOLDER itself)")
+
+
+def _add_asked_model(parser: _Parser) -> None:
+    """Articles as `rasid infer` takes them, and the model that reads them."""
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="articles, as `rasid infer` takes them")
+    parser.add_argument(
+        "--model", default="news", metavar="NAME|DIR", help="a shipped model or a model folder (default: news)"
+    )
+    _add_device(parser)
+    parser.add_argument(
+        "--batch-tokens", type=_positive, default=8192, metavar="N", help="sub-words in one batch (default: 8192)"
+    )
+    _add_columns(parser)
+
+
+def _add_preannotate(commands: _Commands[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "preannotate",
+        "rasid.infer.preannotate:run_preannotate",
+        "write a model's predictions as a file that an annotation tool imports",
+        "rasid annotations preannotate seeds/ --format labelstudio --output tasks.json",
+    )
+    _add_asked_model(parser)
+    parser.add_argument(
+        "--format",
+        choices=("labelstudio", "doccano", "doccano-relations", "records"),
+        required=True,
+        help="what is written (docs/annotate.md)",
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the file to write, replaced")
+    _add_min_score(parser)
+    _add_units(parser)
+
+
+def _add_select(commands: _Commands[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "select",
+        "rasid.infer.select:run_select",
+        "choose the articles to annotate next, under a budget of words",
+        "rasid annotations select backlog.jsonl --annotated annotations --words 5000 --output next.jsonl",
+    )
+    _add_asked_model(parser)
+    parser.add_argument(
+        "--words", type=_positive, required=True, metavar="N", help="that the chosen articles may have together"
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE.jsonl", help="the file to write, replaced")
+    parser.add_argument(
+        "--annotated",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="RECORDS",
+        help="records of articles that are not to be chosen again; may be repeated",
+    )
+    parser.add_argument(
+        "--strategy",
+        choices=("both", "uncertainty", "diversity", "random"),
+        default="both",
+        help="what speaks for an article: what the model doubts, what is new, both, or chance (default: both)",
+    )
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of chance (default: 1)")
 
 
 def _add_render(commands: _Commands[_Parser]) -> None:

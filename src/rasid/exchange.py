@@ -19,6 +19,7 @@ from rasid.labels import VALUES, StanceLabel
 from rasid.records import Cluster, Entity, Label, ModelInfo, Range, Record, Score, Stance, faults, sha256_of
 
 _Model = TypeVar("_Model", bound=BaseModel)
+PREANNOTATED = "preannotated"  # the field of a record's meta that names the model whose spans people mended
 COREF = "Coref"  # the name of the link between mentions of one thing, in every format
 
 
@@ -130,6 +131,23 @@ def extras_of(record: Record) -> Extras:
             for c in record.clusters
         ),
         **{name: getattr(record, name) for name in ("stances", "meta", "labels", "model", "warnings")},
+    )
+
+
+def provenance(model: ModelInfo) -> str:
+    """A model in a few words, as Label Studio's `model_version`."""
+    return f"{model.name} {model.revision[:12]}"
+
+
+def corrected(extras: Extras) -> Extras:
+    """What still holds when people have been over a model's spans and links: neither its scores and names nor what no
+    tool showed them, its stances and labels. `meta` says which model they began from, for it may have swayed them."""
+    if extras.model is None:
+        return extras
+    return Extras(
+        sha256=extras.sha256,
+        clusters=tuple(known for known in extras.clusters if not known.given),
+        meta={**extras.meta, PREANNOTATED: provenance(extras.model)},
     )
 
 

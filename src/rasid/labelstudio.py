@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,16 +25,19 @@ from rasid.exchange import (
     Chosen,
     Drawn,
     Extras,
+    Kept,
     Mention,
     Written,
+    corrected,
     extras_of,
     fresh_ids,
     linked,
     parse_json,
+    provenance,
     validated,
 )
 from rasid.labels import STANCES, VALUES
-from rasid.records import Entity, Range, Score, read_exact
+from rasid.records import Entity, Range, Record, Score, read_exact
 from rasid.text import passages
 from rasid.units import CODE_POINTS, Quoted, settle
 
@@ -42,6 +47,7 @@ STANCE = {"passage": "stance", "article": "article-stance"}
 _QUESTIONS = frozenset({HOLDER, *STANCE.values()})
 _KEY = "rasid"
 _FILE = "tasks.json"
+_UNSEEN = "stances and labels that a model gave and the tool did not show"
 
 
 def _region(entity: Entity) -> dict[str, Any]:
@@ -62,8 +68,15 @@ def task_of(article: Article) -> dict[str, Any]:
     data = {"text": article.text, "doc": record.doc, _KEY: extras_of(record).tree()}
     if record.model is None:
         return {"data": data, "annotations": [{"result": result}], "predictions": []}
-    version = f"{record.model.name} {record.model.revision[:12]}"
-    return {"data": data, "annotations": [], "predictions": [{"model_version": version, "result": result}]}
+    prediction = {"model_version": provenance(record.model), **_overall(record), "result": result}
+    return {"data": data, "annotations": [], "predictions": [prediction]}
+
+
+def _overall(record: Record) -> dict[str, float]:
+    """The prediction's own score, by which the tool can sort tasks: the share of its spans that are right, by what the
+    model says of each; of no spans there is none."""
+    scores = [entity.score for entity in record.entities if entity.score is not None]
+    return {"score": round(fmean(scores), 4)} if scores else {}
 
 
 def export_labelstudio(articles: list[Article]) -> Written:
@@ -239,8 +252,11 @@ def _read_task(tree: object, where: str, number: int) -> Drawn:
     left: Counter[str] = Counter()
     links = _links(work.result, {one.id for one in mentions}, where, left)
     extras = validated(Extras, task.data[_KEY], f"{where}: data.{_KEY}") if _KEY in task.data else Extras()
-    if kind == "annotations" and extras.model is not None:  # people have been over it: no longer the model's
-        extras = extras.model_copy(update={"model": None, "entities": {}})
+    if kind == "annotations":
+        if extras.model is not None:
+            left[_UNSEEN] += len(extras.stances) + len(extras.labels)
+        extras = corrected(extras)
+        mentions = tuple(replace(one, score=extras.entities.get(one.id, Kept()).score) for one in mentions)
     notes = () if unit == CODE_POINTS else (f"{where}: offsets count {unit} and were read so",)
     chosen = tuple(_chosen_stances(text, work.result, mentions, where))
     return Drawn(doc, text, mentions, where, tuple(links), extras, left, notes, chosen)
