@@ -245,6 +245,32 @@ def _add_job(parser: _Parser) -> None:
     )
 
 
+def _add_model_export(commands: _Commands[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "export",
+        "rasid.infer.export:run_export",
+        "write a model's heads in the formats of other tools",
+        "rasid export news --to transformers --output plain",
+    )
+    parser.add_argument("model", metavar="NAME|DIR", help="a shipped model or a model folder")
+    parser.add_argument(
+        "--to", choices=("transformers",), required=True, help="a folder for each head that pipelines read"
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder to write")
+    parser.add_argument("--overwrite", action="store_true", help="write into a folder that has something in it")
+    parser.add_argument(
+        "--head", action="append", default=[], metavar="NAME", help="this head only; may be repeated (default: all)"
+    )
+    parser.add_argument(
+        "--texts",
+        nargs="+",
+        default=[],
+        metavar="INPUT",
+        help="articles to compare views on and to fit stance views to, read as `rasid infer` reads (default: seeds)",
+    )
+
+
 def _add_evaluate(commands: _Commands[_Parser]) -> None:
     parser = _command(
         commands,
@@ -482,6 +508,7 @@ def make_parser() -> argparse.ArgumentParser:
         _add_calibrate,
         _add_pretrain,
         _add_infer,
+        _add_model_export,
         _add_evaluate,
         _add_compare,
         _add_robustness,
