@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-EPOCHS = 6
+EPOCHS = 4
 _LEARNING_RATE = 3e-4  # of a small encoder; a large one takes less, see `_rate`
 _WIDE = 512  # hidden size from which an encoder is large
 _LARGE_RATE = 3e-5
