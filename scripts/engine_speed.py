@@ -3,8 +3,8 @@
     python scripts/engine_speed.py --model news --threads 2 --rounds 9
     python scripts/engine_speed.py --shape base --threads 2 --rounds 5
 
-The entity pass alone: windows in, log probabilities of every word and type out. Windows are as long as those of
-`seeds/`, filled with random pieces; a shape has random weights. Every round runs all engines, in the other order than
+The entity pass alone: windows in, log probabilities of every word and type out. Windows are those of `seeds/`; a shape
+has random weights, and its windows random pieces. Every round runs all engines, in the other order than
 the last, and a ratio is taken round by round against torch; `--clock cpu` counts the process's CPU time in place of the
 wall's, which is less disturbed on a busy machine and, with more than one thread, counts waiting as work. Engines that
 are not installed are left out and named.
@@ -14,34 +14,33 @@ from __future__ import annotations
 
 import argparse
 import copy
+import importlib
 import statistics
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from transformers import BertConfig
 
-from rasid.encoding import Batch, Window, pad
+from rasid.encoding import Batch, Window, pad, windows
 from rasid.infer.cpu import this_cpu
 from rasid.infer.onnxgraph import write_graph
 from rasid.infer.onnxnetwork import OnnxNetwork
 from rasid.infer.quantised import quantise
 from rasid.labels import WOJOOD
 from rasid.model import Head, Loaded, RasidConfig, RasidModel, load_model, load_tokenizer, shipped_models
-from rasid.network import Floats, TorchNetwork
+from rasid.network import Floats, Precision, TorchNetwork
 from rasid.records import read_exact
 from rasid.tables import table
 from rasid.text import words
 
 Run = Callable[[Batch], Floats]
 _BATCH = 2048  # padded pieces
-_PIECES_PER_WORD = 1.4  # of random windows, about what Arabic news has
 
 
 @dataclass(frozen=True)
@@ -88,55 +87,54 @@ def shaped(shape: str) -> Loaded:
     return Loaded(model.eval(), load_tokenizer(shipped_models()["news"]), f"BERT {shape}", "")
 
 
-def window_lengths(loaded: Loaded, count: int) -> list[int]:
-    """Pieces of the windows that the articles of `seeds/` are read in, in turn."""
-    size = loaded.model.config.window
-    found: list[int] = []
+def seed_windows(loaded: Loaded) -> list[Window]:
+    """The windows that the articles of `seeds/` are read in."""
+    config, found = loaded.model.config, []
     for file in sorted((Path(__file__).parents[1] / "seeds").glob("*.txt")):
-        left = int(len(words(read_exact(file))) * _PIECES_PER_WORD)
-        while left > 0:
-            found.append(min(size, left + 2))
-            left -= size - 2 - loaded.model.config.overlap
-    return [found[number % len(found)] for number in range(count)]
+        text = read_exact(file)
+        found += windows(loaded.tokenizer, [word.of(text) for word in words(text)], config.window, config.overlap)
+    return found
 
 
-def workload(loaded: Loaded, count: int) -> list[Batch]:
-    """Random windows, sorted by length, in batches."""
-    draw = np.random.default_rng(0)
-    vocabulary = loaded.model.config.encoder_config().vocab_size
-    rows = []
-    for length in sorted(window_lengths(loaded, count), reverse=True):
-        inner = tuple(int(place / _PIECES_PER_WORD) for place in range(length - 2))
-        ids = tuple(int(each) for each in draw.integers(5, vocabulary, length))
-        rows.append(Window(ids, (-1, *inner, -1), 0, inner[-1] + 1, 0, inner[-1] + 1))
+def workload(loaded: Loaded, count: int, random: bool) -> list[Batch]:
+    """So many of the seeds' windows, in turn, longest first, in batches; `random` fills them with random pieces."""
+    seeds = seed_windows(loaded)
+    rows = sorted((seeds[number % len(seeds)] for number in range(count)), key=lambda row: -len(row.ids))
+    if random:
+        draw = np.random.default_rng(0)
+        vocabulary = loaded.model.config.encoder_config().vocab_size
+        rows = [replace(row, ids=tuple(int(n) for n in draw.integers(0, vocabulary, len(row.ids)))) for row in rows]
     each = max(1, _BATCH // len(rows[0].ids))
     return [pad(rows[start : start + each], 0) for start in range(0, len(rows), each)]
 
 
-def engines(loaded: Loaded, folder: Path, threads: int) -> Iterator[Subject]:
-    """torch first, then all others that are installed."""
+def engines(loaded: Loaded, folder: Path, threads: int) -> dict[str, Callable[[], Run]]:
+    """What makes each engine, torch first; graphs are written to `folder`."""
     head = loaded.head("tokens") or "entities"
-    yield Subject("torch", _torch(loaded.model, head))
-    yield Subject("torch compiled", _torch(_compiled(loaded.model), head))
-    yield Subject("torch dynamic int8", _torch(_dynamic(loaded.model), head))
     exact, small = folder / "model.onnx", folder / "model.int8.onnx"
     write_graph(loaded, [head], exact)
     quantise(exact, small)
-    kinds = {head: "tokens"}
-    onnx = OnnxNetwork(exact, "fp32", kinds)
-    yield Subject("onnx fp32", lambda batch: onnx.log_probs(head, batch))
-    int8 = OnnxNetwork(small, "int8", kinds)
-    yield Subject("onnx int8", lambda batch: int8.log_probs(head, batch))
-    for name, options in _other_schemes().items():
-        path = folder / f"{name}.onnx"
-        _quantise_otherwise(exact, path, options)
-        other = OnnxNetwork(path, "int8", kinds)
-        yield Subject(f"onnx int8 {name}", lambda batch, other=other: other.log_probs(head, batch))
-    try:
-        yield Subject("openvino fp32", _openvino(exact, threads))
-        yield Subject("openvino int8", _openvino(small, threads))
-    except ImportError:
-        print("openvino is not installed: left out")
+
+    def onnx(path: Path, precision: Precision) -> Run:
+        network = OnnxNetwork(path, precision, {head: "tokens"})
+        return lambda batch: network.log_probs(head, batch)
+
+    def otherwise(unsigned: bool) -> Run:
+        path = folder / f"{unsigned}.onnx"
+        _quantise_otherwise(exact, path, unsigned)
+        return onnx(path, "int8")
+
+    return {
+        "torch": lambda: _torch(loaded.model, head),
+        "torch compiled": lambda: _torch(_compiled(loaded.model), head),
+        "torch dynamic int8": lambda: _torch(_dynamic(loaded.model), head),
+        "onnx fp32": lambda: onnx(exact, "fp32"),
+        "onnx int8": lambda: onnx(small, "int8"),
+        "onnx int8, 8-bit weights": lambda: otherwise(False),
+        "onnx int8, unsigned weights": lambda: otherwise(True),
+        "openvino fp32": lambda: _openvino(exact, threads),
+        "openvino int8": lambda: _openvino(small, threads),
+    }
 
 
 def _torch(model: RasidModel, head: str) -> Run:
@@ -160,25 +158,16 @@ def _dynamic(model: RasidModel) -> RasidModel:
     return copied
 
 
-def _other_schemes() -> dict[str, dict[str, Any]]:
-    """Schemes that were not taken: products that saturate, and weights without a sign."""
-    from onnxruntime.quantization import QuantType
+def _quantise_otherwise(source: Path, path: Path, unsigned: bool) -> None:
+    """Schemes that were not taken: weights of 8 bits with a sign, whose products saturate, and without."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    return {
-        "8-bit": {"weight_type": QuantType.QInt8, "reduce_range": False},
-        "unsigned": {"weight_type": QuantType.QUInt8, "reduce_range": False},
-    }
-
-
-def _quantise_otherwise(source: Path, path: Path, options: dict[str, Any]) -> None:
-    from onnxruntime.quantization import quantize_dynamic
-
-    quantize_dynamic(str(source), str(path), op_types_to_quantize=["MatMul"], per_channel=True, **options)
+    kind = QuantType.QUInt8 if unsigned else QuantType.QInt8
+    quantize_dynamic(str(source), str(path), op_types_to_quantize=["MatMul"], per_channel=True, weight_type=kind)
 
 
 def _openvino(path: Path, threads: int) -> Run:
-    import openvino
-
+    openvino = importlib.import_module("openvino")  # in no extra: it is not what Rasid runs on
     options = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
     model = openvino.Core().compile_model(str(path), "CPU", options)
     request = model.create_infer_request()
@@ -240,14 +229,16 @@ def main() -> None:
     args = parse()
     torch.set_num_threads(args.threads)
     loaded = shaped(args.shape) if args.shape else load_model(args.model)
-    batches = workload(loaded, args.windows)
+    batches = workload(loaded, args.windows, random=bool(args.shape))
     clock = time.perf_counter if args.clock == "wall" else time.process_time
+    subjects = []
     with tempfile.TemporaryDirectory() as folder:
-        subjects = [
-            each
-            for each in engines(loaded, Path(folder), args.threads)
-            if each.name == "torch" or not args.only or each.name in args.only
-        ]
+        for name, make in engines(loaded, Path(folder), args.threads).items():
+            try:
+                if name == "torch" or not args.only or name in args.only:
+                    subjects.append(Subject(name, make()))
+            except ImportError as error:
+                print(f"{name}: left out, {error.name} is not installed")
         rows = compare(subjects, batches, args.rounds, clock)
     header = ["engine", "times torch", "pieces/s", "largest difference", "labels equal"]
     cells = [[r.name, r.ratio, f"{r.speed:,.0f}", f"{r.off:.1e}", f"{r.equal:.2%}"] for r in rows]
