@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -60,7 +60,8 @@ def fit(
     torch.manual_seed(seed)
     order = random.Random(seed)
     rows = [encoded(tokenizer, each) for each in examples]
-    targets = torch.stack([soft(each, model.config.label2id) for each in examples])
+    numbered = {label: number for number, label in enumerate(labels_of(model))}
+    targets = torch.stack([soft(each, numbered) for each in examples])
     steps = epochs * -(-len(rows) // _BATCH)
     optimiser = torch.optim.AdamW(model.parameters(), lr=_rate(model), weight_decay=_WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _ramp(step, steps))
@@ -101,8 +102,13 @@ def agreement(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, exampl
 def label_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, example: Example) -> str:
     """What a classifier says of an example, read as transformers' pipeline reads it."""
     batch = tokenizer.pad([encoded(tokenizer, example)], return_tensors="pt")
-    label: str = model.config.id2label[int(model(**batch).logits[0].argmax())]
-    return label
+    return labels_of(model)[int(model(**batch).logits[0].argmax())]
+
+
+def labels_of(model: PreTrainedModel) -> list[str]:
+    """A classifier's labels, in the order of its logits."""
+    named = cast(dict[int, str], model.config.id2label)
+    return [named[number] for number in range(len(named))]
 
 
 def encoded(tokenizer: PreTrainedTokenizerFast, example: Example) -> dict[str, Any]:
