@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -45,7 +46,7 @@ def bio_names(types: Sequence[str]) -> tuple[str, ...]:
 
 def flat_layer(loaded: Loaded, head: str) -> Linear:
     """The layer of a flat view, of a `tokens` head: one row for O, which is all zeros, then two for each type."""
-    layer = loaded.model.heads[head].output
+    layer: Any = loaded.model.heads[head].output
     weight = layer.weight.detach().view(-1, BIO, layer.in_features)
     bias = layer.bias.detach().view(-1, BIO)
     against = [slice(BEGIN, BIO), slice(OUTSIDE, OUTSIDE + 1)]
@@ -58,7 +59,7 @@ def token_classifier(loaded: Loaded, head: str) -> PreTrainedModel:
     """The flat view of a `tokens` head. Raises ModelError where the encoder's kind has no token classifier, or one
     with a layer of its own that cannot be made to pass the states through."""
     config = _config(loaded, bio_names(loaded.model.config.named_heads[head].labels))
-    model = _classifier(AutoModelForTokenClassification, config)
+    model: Any = _classifier(AutoModelForTokenClassification, config)
     linear = flat_layer(loaded, head)
     with torch.no_grad():
         fill_encoder(model, loaded)
@@ -67,7 +68,7 @@ def token_classifier(loaded: Loaded, head: str) -> PreTrainedModel:
         model.classifier.weight.copy_(linear.weight)
         model.classifier.bias.copy_(linear.bias)
     _check(model, loaded, linear, mean=False)
-    return model
+    return cast(PreTrainedModel, model)
 
 
 def has_mean_classifier(loaded: Loaded) -> bool:
@@ -83,14 +84,14 @@ def text_classifier(loaded: Loaded, head: str) -> PreTrainedModel:
     config.classifier_pooling = "mean"
     config.classifier_bias = True
     config.problem_type = "multi_label_classification" if described.multilabel else "single_label_classification"
-    model = _classifier(AutoModelForSequenceClassification, config)
-    layer = loaded.model.heads[head].output
+    model: Any = _classifier(AutoModelForSequenceClassification, config)
+    layer: Any = loaded.model.heads[head].output
     linear = Linear(layer.weight.detach(), layer.bias.detach())
     with torch.no_grad():
         fill_encoder(model, loaded)
         _hold_norm(model, linear)
     _check(model, loaded, linear, mean=True)
-    return model
+    return cast(PreTrainedModel, model)
 
 
 def blank_classifier(loaded: Loaded, labels: Sequence[str]) -> PreTrainedModel:
@@ -99,24 +100,25 @@ def blank_classifier(loaded: Loaded, labels: Sequence[str]) -> PreTrainedModel:
     if hasattr(config, "classifier_pooling"):
         config.classifier_pooling = "mean"
     config.problem_type = "single_label_classification"
-    model = _classifier(AutoModelForSequenceClassification, config)
+    model: Any = _classifier(AutoModelForSequenceClassification, config)
     with torch.no_grad():
         fill_encoder(model, loaded)
-    return model
+    return cast(PreTrainedModel, model)
 
 
 def _config(loaded: Loaded, labels: Sequence[str]) -> PreTrainedConfig:
     """The encoder's config with labels; its own classifier's activation, where it has one, is left out."""
-    config = loaded.model.config.encoder_config()
+    config: PreTrainedConfig = loaded.model.config.encoder_config()
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: number for number, label in enumerate(labels)}
     config.architectures = None
     return config
 
 
-def _classifier(kind: type, config: PreTrainedConfig) -> PreTrainedModel:
+def _classifier(kind: Any, config: PreTrainedConfig) -> Any:
+    """A classifier of random weights; its layers bear names that types do not know."""
     try:
-        model: PreTrainedModel = kind.from_config(config)
+        model = kind.from_config(config)
     except ValueError:
         kinds = "token" if kind is AutoModelForTokenClassification else "text"
         raise ModelError(f"transformers has no {kinds} classifier on encoders of type {config.model_type!r}") from None
@@ -127,7 +129,7 @@ def _classifier(kind: type, config: PreTrainedConfig) -> PreTrainedModel:
     return model.eval()
 
 
-def fill_encoder(model: PreTrainedModel, loaded: Loaded) -> None:
+def fill_encoder(model: Any, loaded: Loaded) -> None:
     """Copies the encoder. A pooler that only one of the two has is left as it is."""
     encoder = model.base_model
     found = encoder.load_state_dict(loaded.model.encoder.state_dict(), strict=False)
@@ -136,7 +138,7 @@ def fill_encoder(model: PreTrainedModel, loaded: Loaded) -> None:
         raise ModelError(f"{loaded.name}: the encoder does not fit transformers' {type(model).__name__} ({odd[0]})")
 
 
-def _pass_through(model: PreTrainedModel) -> None:
+def _pass_through(model: Any) -> None:
     """Makes the layer between encoder and classifier (dense, activation, layer norm) change nothing.
 
     The encoder ends in a layer norm without a shift: its scale is moved into the classifier's layer norm, which then
@@ -155,7 +157,7 @@ def _pass_through(model: PreTrainedModel) -> None:
         between.dense.bias.zero_()
 
 
-def _hold_norm(model: PreTrainedModel, linear: Linear) -> None:
+def _hold_norm(model: Any, linear: Linear) -> None:
     """Makes the dense layer give the logits, and holds the layer norm behind it so that it only divides by a constant.
 
     Beside the logits stand their negative sum, so that the mean of all is 0, and a large number and its negative, next
@@ -179,7 +181,7 @@ def _hold_norm(model: PreTrainedModel, linear: Linear) -> None:
 
 
 @torch.inference_mode()
-def _check(model: PreTrainedModel, loaded: Loaded, linear: Linear, mean: bool) -> None:
+def _check(model: Any, loaded: Loaded, linear: Linear, mean: bool) -> None:
     """Raises ModelError when the view's logits are not those of the model's states on random pieces."""
     draw = torch.Generator().manual_seed(0)
     size = loaded.model.config.encoder_config().vocab_size
