@@ -9,24 +9,27 @@ files.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from rasid.calibration import NOTHING, Calibration
 from rasid.decode import WordSpan, spans
+from rasid.encoding import Batch
 from rasid.errors import ConfigError, ModelError, nearest
 from rasid.labels import STANCES, Inventory
-from rasid.model import BIO, Head, Loaded, load_model
+from rasid.model import BIO, Head, Loaded, find_model, load_model, outline_model
+from rasid.network import Heard, Network, TorchNetwork, halved, network_of
 from rasid.scoring import Pair, pair_probs, word_log_probs
 from rasid.textscoring import Reading, read_articles
 from rasid.thresholds import check_threshold
 
 from .aliases import NO_ALIASES, AliasTable
+from .engines import TORCH, Choice
 from .faults import is_full
 
 Floats = NDArray[np.float32]
@@ -52,24 +55,24 @@ def describe(device: torch.device) -> str:
     return f"{device.type} ({torch.get_num_threads()} threads)"
 
 
-class Tokens:
-    """Counts the sub-words that a model reads, padding left out, without waiting for the device."""
+class Counted:
+    """A network that counts the sub-words it reads, padding left out."""
 
-    def __init__(self, model: torch.nn.Module) -> None:
-        self._sum = torch.zeros((), dtype=torch.long)
-        self._known = 0
-        model.register_forward_pre_hook(self._add, with_kwargs=True)
-
-    def _add(self, _: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        mask = kwargs["attention_mask"] if "attention_mask" in kwargs else args[2]  # head, input_ids, attention_mask
-        self._sum = self._sum.to(mask.device) + mask.sum()
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self.count = 0
 
     @property
-    def count(self) -> int:
-        """All so far; of a device that has failed, what was known before."""
-        with suppress(RuntimeError):
-            self._known = int(self._sum)
-        return self._known
+    def label(self) -> str:
+        return self._network.label
+
+    def log_probs(self, head: str, batch: Batch) -> Floats:
+        self.count += int(batch.attention_mask.sum())
+        return self._network.log_probs(head, batch)
+
+    def read(self, batch: Batch, counted: Tensor, tokens_head: str | None, text_heads: Sequence[str]) -> Heard:
+        self.count += int(batch.attention_mask.sum())
+        return self._network.read(batch, counted, tokens_head, text_heads)
 
 
 @dataclass
@@ -86,6 +89,17 @@ class Engine:
     repair: bool = True  # cut words glued by a lost space, unless the model was trained without
     aliases: AliasTable = NO_ALIASES  # names that the user vouches for
     targets: tuple[str, ...] = ()  # of stances, beside those found in an article
+
+    @property
+    def label(self) -> str:
+        """What runs the model, and how exactly: `torch fp32`."""
+        return network_of(self.loaded).label
+
+    def count_tokens(self) -> Counted:
+        """From now on the sub-words that are read are counted by what this returns."""
+        counted = Counted(network_of(self.loaded))
+        self.loaded = replace(self.loaded, network=counted)
+        return counted
 
     def head(self, name: str) -> Head:
         head: Head = self.loaded.model.config.named_heads[name]
@@ -149,12 +163,18 @@ class Engine:
             torch.cuda.empty_cache()
 
 
-def open_engine(model: str, device: torch.device, batch_tokens: int = BATCH_TOKENS, least_score: float = 0.0) -> Engine:
+def open_engine(
+    model: str,
+    device: torch.device,
+    batch_tokens: int = BATCH_TOKENS,
+    least_score: float = 0.0,
+    choice: Choice = TORCH,
+) -> Engine:
     """The engine of a model folder or shipped model. Raises ModelError when no head of it speaks of articles."""
     if batch_tokens < 1:
         raise ConfigError(f"batch tokens: a number above 0 is needed, got {batch_tokens}")
     check_threshold(least_score)
-    loaded = load_model(model, device)
+    loaded = _load(model, device, choice)
     heads = loaded.model.config.named_heads
     entity_head = loaded.head("tokens")
     label_heads = tuple(name for name, head in heads.items() if head.kind == "text")
@@ -165,3 +185,13 @@ def open_engine(model: str, device: torch.device, batch_tokens: int = BATCH_TOKE
     return Engine(
         loaded, entity_head, stance_heads[0] if stance_heads else None, batch_tokens, label_heads, least_score
     )
+
+
+def _load(model: str, device: torch.device, choice: Choice) -> Loaded:
+    """The model with what runs it."""
+    if choice.engine == "onnx":
+        from .onnxnetwork import with_onnx
+
+        return with_onnx(outline_model(model), find_model(model), choice.precision)
+    loaded = load_model(model, device)
+    return replace(loaded, network=TorchNetwork(halved(loaded.model, choice.precision), choice.precision))

@@ -34,9 +34,13 @@ class DiskError(JobError):
     """A file of the job could not be written: mostly, the disk is full."""
 
 
+class FullError(RuntimeError):
+    """A memory is full, told by a library that has no exception of its own for it."""
+
+
 def is_full(error: BaseException) -> bool:
     """Whether the error says that the device's memory does not hold the batch (the CPU's own allocator too)."""
-    return isinstance(error, torch.OutOfMemoryError) or (
+    return isinstance(error, torch.OutOfMemoryError | FullError) or (
         isinstance(error, RuntimeError) and any(words in str(error) for words in _FULL_WORDS)
     )
 

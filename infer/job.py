@@ -24,7 +24,8 @@ from rasid.thresholds import check_threshold
 
 from .aliases import NO_ALIASES, AliasTable, read_aliases
 from .articles import Article, Columns, Read, Reject
-from .engine import Engine, Tokens, choose_device, describe, open_engine
+from .engine import Engine, choose_device, describe, open_engine
+from .engines import TORCH, Choice, choose
 from .faults import STOPPED, DeviceError, JobError, Stopped, Stops
 from .files import Meter, survey, total_bytes
 from .given import check_targets
@@ -93,6 +94,8 @@ class _Task:
     output: Output
     model: str
     device: torch.device
+    engine: str
+    precision: str
     columns: Columns
     batch_tokens: int
     min_score: float
@@ -118,6 +121,8 @@ def _task_of(args: argparse.Namespace) -> _Task:
         output=plan(Path(args.output), args.format, args.part_size, inputs),
         model=str(args.model),
         device=choose_device(args.device),
+        engine=args.engine,
+        precision=args.precision,
         columns=Columns(args.text_column, args.id_column),
         batch_tokens=args.batch_tokens,
         min_score=args.min_score,
@@ -176,17 +181,19 @@ class _Job:
         self._trail = Trail()
         self._records = self._commit.records
         self._tokens = 0  # by engines that are no more
-        self._open(task.device, self._commit.batch_tokens or task.batch_tokens)
+        choice = choose(task.engine, task.precision, task.device, task.model)
+        self._open(choice, task.device, self._commit.batch_tokens or task.batch_tokens)
         self._stops = Stops()
 
-    def _open(self, device: torch.device, batch_tokens: int) -> None:
+    def _open(self, choice: Choice, device: torch.device, batch_tokens: int) -> None:
         self._device = device
-        self._engine = open_engine(self._task.model, device, batch_tokens, self._task.min_score)
+        self._choice = choice
+        self._engine = open_engine(self._task.model, device, batch_tokens, self._task.min_score, choice)
         self._engine.least_side = self._task.min_stance
         self._engine.aliases = self._task.aliases
         self._engine.targets = self._task.targets
         self._engine.repair = self._task.repair
-        self._counter = Tokens(self._engine.loaded.model)
+        self._counter = self._engine.count_tokens()
 
     def run(self) -> int:
         total = self._begin()
@@ -210,7 +217,12 @@ class _Job:
     def _begin(self) -> int | None:
         """Checks that a job that is resumed is the same, else begins its journal; gives the inputs' bytes."""
         task, surveys = self._task, survey(self._task.inputs)
-        header = header_of(_identity(self._engine, task.model), _options(task), surveys, _machine(self._device))
+        header = header_of(
+            _identity(self._engine, task.model),
+            _options(task) | {"--engine": self._choice.identity},
+            surveys,
+            _machine(self._device) | {"precision": self._choice.precision},
+        )
         before = self._journal.header
         if before is None:
             self._journal.begin(header)
@@ -228,17 +240,21 @@ class _Job:
         going_on = f", going on after {self._commit.items} inputs" if self._commit.items else ""
         self._progress.say(
             "start",
-            f"model {self._engine.loaded.name}, device {describe(self._device)}{going_on}",
+            f"model {self._engine.loaded.name}, engine {self._choice.label} ({self._choice.why}), "
+            f"device {describe(self._device)}{going_on}",
             model=self._engine.loaded.name,
+            engine=self._choice.label,
             device=describe(self._device),
             resumed=self._commit.items,
         )
+        if self._choice.warning:
+            self._progress.say("warning", self._choice.warning)
         return total_bytes(surveys)
 
     def _warn(self, before: Header, now: Header) -> None:
         if before.machine != now.machine:
             was = ", ".join(f"{name} {value}" for name, value in before.machine.items())
-            message = f"the job began on another machine ({was}); scores may differ from its in the last digit"
+            message = f"the job began on another machine ({was}); scores may differ from its in their last digits"
             self._progress.say("warning", message)
 
     def _run(self, total: int | None) -> int:
@@ -289,7 +305,7 @@ class _Job:
                 raise
             self._progress.say("fallback", f"{fault}; going on on the CPU")
         self._tokens += tokens
-        self._open(torch.device("cpu"), self._task.batch_tokens)
+        self._open(TORCH, torch.device("cpu"), self._task.batch_tokens)
         return predict_each(self._engine, articles)
 
     def _save(self, done: bool = False) -> None:
@@ -351,6 +367,7 @@ def _options(task: _Task) -> dict[str, str | int | float | None]:
         "--text-column": task.columns.text,
         "--id-column": task.columns.id,
         "--batch-tokens": task.batch_tokens,
+        "--precision": None if task.precision == "auto" else task.precision,
         "--min-score": task.min_score,
         "--min-stance": task.min_stance,
         "--no-repair": None if task.repair else "given",

@@ -51,7 +51,7 @@ def predict(engine: Engine, articles: Sequence[Article]) -> list[Record]:
         for pair in _pairs(article.text, of_article, number)
     ]
     answers = engine.stance_scores(pairs)
-    info = ModelInfo(name=engine.loaded.name, revision=engine.loaded.revision, rasid=__version__)
+    info = ModelInfo(name=engine.loaded.name, revision=engine.loaded.revision, rasid=__version__, engine=engine.label)
     records, position = [], 0
     how = engine.loaded.model.config.aggregation
     for article, m, r, g, q, named in zip(articles, found, resolved, free, asked, labels, strict=True):

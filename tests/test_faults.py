@@ -19,7 +19,8 @@ from rasid.cli import make_parser
 from rasid.infer import engine as engine_module
 from rasid.infer import job, predictor, seen
 from rasid.infer.articles import Article
-from rasid.infer.engine import Engine, Tokens, open_engine
+from rasid.infer.engine import Engine, open_engine
+from rasid.infer.engines import TORCH
 from rasid.infer.faults import STOPPED, DeviceError, DiskError, is_device_fault, is_full
 from rasid.infer.job import run_infer
 from rasid.infer.predictor import predict, predict_each
@@ -132,7 +133,7 @@ def test_a_resumed_job_keeps_the_budget_that_its_memory_holds(
 
 def test_tokens_are_counted(tiny_model: Path, sentences: Sequence[str]) -> None:
     engine = open_engine(str(tiny_model), CPU)
-    counter = Tokens(engine.loaded.model)
+    counter = engine.count_tokens()
     assert counter.count == 0
     engine.word_scores([sentences[0].split(), sentences[1].split()[:2]])
     once = counter.count
@@ -202,6 +203,7 @@ def card(monkeypatch: pytest.MonkeyPatch) -> list[torch.device]:
 
     monkeypatch.setattr(job, "choose_device", lambda name: CUDA)
     monkeypatch.setattr(job, "describe", str)
+    monkeypatch.setattr(job, "choose", lambda *_: TORCH)
     monkeypatch.setattr(job, "open_engine", open_anywhere)
     return opened
 

@@ -76,6 +76,21 @@ def _add_device(parser: _Parser) -> None:
     )
 
 
+def _add_engine(parser: _Parser) -> None:
+    parser.add_argument(
+        "--engine",
+        choices=("auto", "torch", "onnx"),
+        default="auto",
+        help="what runs the model; auto takes an ONNX graph that was measured to be faster (default: auto)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=("auto", "fp32", "bf16", "fp16", "int8"),
+        default="auto",
+        help="of the engine's numbers; auto is fp32 on the CPU, half on a GPU, int8 as exported (default: auto)",
+    )
+
+
 def _add_min_score(parser: _Parser) -> None:
     parser.add_argument(
         "--min-score",
@@ -190,6 +205,7 @@ def _add_infer(commands: _Commands[_Parser]) -> None:
         help="a shipped model or a model folder (default: news)",
     )
     _add_device(parser)
+    _add_engine(parser)
     parser.add_argument(
         "--batch-tokens",
         type=_positive,
@@ -242,6 +258,47 @@ def _add_job(parser: _Parser) -> None:
     )
     parser.add_argument(
         "--progress", choices=("bar", "json"), help="a bar, or JSON lines for programs, on stderr (default: bar)"
+    )
+
+
+def _add_model_export(commands: _Commands[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "export",
+        "rasid.infer.export:run_export",
+        "write a model's heads in the formats of other tools",
+        "rasid export news --to transformers --output plain",
+    )
+    parser.add_argument("model", metavar="NAME|DIR", help="a shipped model or a model folder")
+    parser.add_argument(
+        "--to",
+        choices=("transformers", "onnx"),
+        required=True,
+        help="transformers: a folder for each head that pipelines read; onnx: a graph for --engine onnx, and others",
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="folder to write; onnx without it adds to the model folder itself"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="write into a folder that has something in it")
+    parser.add_argument(
+        "--head", action="append", default=[], metavar="NAME", help="this head only; may be repeated (default: all)"
+    )
+    parser.add_argument(
+        "--texts",
+        nargs="+",
+        default=[],
+        metavar="INPUT",
+        help="articles to compare views on and to fit stance views to, read as `rasid infer` reads (default: seeds)",
+    )
+    parser.add_argument(
+        "--precision", choices=("fp32", "int8"), default="fp32", help="of the ONNX graph (default: fp32)"
+    )
+    parser.add_argument(
+        "--dev", type=Path, metavar="RECORDS", help="annotated articles that int8 is judged by (default: annotations)"
+    )
+    _add_seeds(parser)
+    parser.add_argument(
+        "--accept-loss", action="store_true", help="keep an int8 graph that loses more than 0.5 points of F1"
     )
 
 
@@ -482,6 +539,7 @@ def make_parser() -> argparse.ArgumentParser:
         _add_calibrate,
         _add_pretrain,
         _add_infer,
+        _add_model_export,
         _add_evaluate,
         _add_compare,
         _add_robustness,

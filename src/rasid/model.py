@@ -12,7 +12,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -26,6 +26,9 @@ from rasid.encoding import PASSAGE
 from rasid.errors import ModelError, nearest
 from rasid.labels import Inventory
 from rasid.storage import read_weights, write_weights
+
+if TYPE_CHECKING:
+    from rasid.network import Network
 
 BIO = 3  # labels of one type: 0 outside, 1 begin, 2 inside
 OUTSIDE, BEGIN, INSIDE = range(BIO)
@@ -172,9 +175,10 @@ class RasidModel(PreTrainedModel):
         self.post_init()  # type: ignore[no-untyped-call]
 
     def states(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Encoder states (batch, pieces, hidden)."""
+        """Encoder states (batch, pieces, hidden), in the precision of the heads: these may be more exact, since they
+        count pieces."""
         output: Tensor = self.encoder(input_ids=input_ids, attention_mask=attention_mask)[0]
-        return output
+        return output.to(next(self.heads.parameters(), output).dtype)
 
     def forward(self, head: str, input_ids: Tensor, attention_mask: Tensor, index: Tensor, groups: int) -> Tensor:
         """Logits of one head.
@@ -206,6 +210,7 @@ class Loaded:
     tokenizer: PreTrainedTokenizerFast
     name: str
     revision: str  # sha256 of the weights file
+    network: Network | None = None  # what runs it in place of torch, see `rasid.network`
 
     def head(self, kind: str) -> str | None:
         """Name of the first head of a kind, or None."""
@@ -285,6 +290,20 @@ def load_model(name: str, device: str | torch.device = "cpu") -> Loaded:
     folder = find_model(name)
     model = _read_model(folder)
     nn.Module.to(model, device)
+    nn.Module.eval(model)
+    return Loaded(model, load_tokenizer(folder), folder.resolve().name, revision_of(folder))
+
+
+def outline_model(name: str) -> Loaded:
+    """A model as `load_model` gives it, without its weights: for engines that have weights of their own."""
+    folder = find_model(name)
+    check_folder(folder)
+    try:
+        config = RasidConfig.from_pretrained(folder, local_files_only=True)
+        with torch.device("meta"):
+            model = RasidModel(config)
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{folder}: config.json is not one of a model ({_brief(error)})") from None
     nn.Module.eval(model)
     return Loaded(model, load_tokenizer(folder), folder.resolve().name, revision_of(folder))
 

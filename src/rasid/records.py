@@ -84,11 +84,13 @@ class Label(_Part):
 
 
 class ModelInfo(_Part):
-    """Provenance of a prediction: folder name, sha256 of the weights, version of the package."""
+    """Provenance of a prediction: folder name, sha256 of the weights, version of the package, and what ran the model
+    in which precision (`torch fp32`, `onnx int8`)."""
 
     name: str
     revision: str
     rasid: str
+    engine: str | None = None
 
 
 class Record(_Part):
@@ -120,6 +122,8 @@ class Record(_Part):
             several = isinstance(given, list)
             bare = [{k: v for k, v in one.items() if v is not None} for one in (given if several else [given])]
             tree["labels"][name] = bare if several else bare[0]
+        if tree["model"] and tree["model"]["engine"] is None:
+            del tree["model"]["engine"]
         for name in ("labels", "model", "meta", "warnings"):
             if not tree[name]:
                 del tree[name]

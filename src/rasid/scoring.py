@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
@@ -20,6 +19,7 @@ from rasid.encoding import Asked, Window, asked_windows, pad, windows
 from rasid.labels import STANCES
 from rasid.loaded import loads, weighed
 from rasid.model import BIO, Loaded
+from rasid.network import network_of
 from rasid.text import Span
 
 Floats = NDArray[np.float32]
@@ -52,14 +52,11 @@ def _batches(rows: Sequence[Window], tokens: int) -> Iterator[list[int]]:
 
 def _scored(loaded: Loaded, head: str, rows: Sequence[Window], tokens: int) -> Iterator[tuple[int, Floats]]:
     """(row number, log probabilities) of every window, batch by batch: (words, types, 3) or (classes,)."""
-    device = next(loaded.model.parameters()).device
+    network = network_of(loaded)
     pad_id = int(loaded.tokenizer.pad_token_id or 0)
-    with torch.inference_mode():
-        for numbers in _batches(rows, tokens):
-            batch = pad([rows[n] for n in numbers], pad_id).to(device)
-            logits = loaded.model(head, batch.input_ids, batch.attention_mask, batch.index, batch.groups)
-            scores = logits.float().log_softmax(dim=-1).cpu().numpy()
-            yield from zip(numbers, scores, strict=True)
+    for numbers in _batches(rows, tokens):
+        scores = network.log_probs(head, pad([rows[n] for n in numbers], pad_id))
+        yield from zip(numbers, scores, strict=True)
 
 
 def word_log_probs(loaded: Loaded, head: str, texts: Sequence[Sequence[str]], tokens: int = 8192) -> list[Floats]:

@@ -7,7 +7,7 @@ so where a model has a `tokens` head too, classification costs nothing but its l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rasid.encoding import Batch, Window, pad, windows
-from rasid.model import BIO, Head, Loaded, pool
+from rasid.model import BIO, Head, Loaded
+from rasid.network import network_of
 from rasid.scoring import _batches
 
 Floats = NDArray[np.float32]
@@ -53,24 +54,30 @@ class _Place:
 
 
 class _Means:
-    """Mean state of each text's pieces, summed up batch by batch."""
+    """Logits of each text: the mean of its windows' logits, weighted by the pieces of each that count."""
 
-    def __init__(self, texts: int, size: int, device: torch.device) -> None:
-        self._texts = texts
-        self._sums = torch.zeros(texts + 1, size, device=device)  # the last row takes what is not to count
-        self._counts = torch.zeros(texts + 1, device=device)
+    def __init__(self, texts: int, classes: Mapping[str, int]) -> None:
+        self._sums = {head: np.zeros((texts, size)) for head, size in classes.items()}
+        self._counts = np.zeros((texts, 1))
 
-    def add(self, states: Tensor, batch: Batch, places: Sequence[_Place]) -> None:
-        """states (B, L, H) of the windows in `places`; pieces of words outside a window's core are left out."""
-        cores = [(p.window.core_start - p.window.first, p.window.core_end - p.window.first, p.text) for p in places]
-        start, end, text = torch.tensor(cores, device=states.device)[:, :, None].unbind(1)
-        slots = torch.where((batch.index >= start) & (batch.index < end), text, self._texts).flatten()
-        self._sums.index_add_(0, slots, states.flatten(0, 1).float())
-        self._counts.index_add_(0, slots, torch.ones_like(slots, dtype=self._counts.dtype))
+    def add(self, labels: Mapping[str, Floats], pieces: NDArray[np.intp], places: Sequence[_Place]) -> None:
+        """By head, logits (windows, classes) of the windows in `places`, `pieces` of which count."""
+        texts = [place.text for place in places]
+        np.add.at(self._counts, texts, pieces[:, None])
+        for head, logits in labels.items():
+            np.add.at(self._sums[head], texts, logits * pieces[:, None])
 
-    def value(self) -> Tensor:
-        """(texts, H); zeros for a text without a piece."""
-        return self._sums[:-1] / self._counts[:-1].clamp(min=1.0).unsqueeze(-1)
+    def value(self, head: str) -> Floats:
+        """(texts, classes); zeros for a text without a piece."""
+        found: Floats = (self._sums[head] / np.maximum(self._counts, 1.0)).astype(np.float32)
+        return found
+
+
+def _counted(batch: Batch, places: Sequence[_Place]) -> Tensor:
+    """Which pieces (windows, pieces) are of words in their window's core: each word of an article once."""
+    cores = [(p.window.core_start - p.window.first, p.window.core_end - p.window.first) for p in places]
+    start, end = torch.tensor(cores)[:, :, None].unbind(1)
+    return (batch.index >= start) & (batch.index < end)
 
 
 def read_articles(
@@ -84,25 +91,23 @@ def read_articles(
 
     `tokens`: padded pieces of a batch. Windows overlap only where words are to be labelled.
     """
-    model, config = loaded.model, loaded.model.config
+    config = loaded.model.config
     overlap = config.overlap if tokens_head else 0
     cut = [windows(loaded.tokenizer, words, config.window, overlap) for words in texts]
     places = [_Place(text, window) for text, rows in enumerate(cut) for window in rows]
     types = len(config.named_heads[tokens_head].labels) if tokens_head else 0
     found = [np.empty((len(words), types, BIO), dtype=np.float32) for words in texts]
-    device = next(model.parameters()).device
-    means = _Means(len(texts), model.encoder.config.hidden_size, device)
-    with torch.inference_mode():
-        for numbers in _batches([place.window for place in places], tokens):
-            own = [places[number] for number in numbers]
-            batch = pad([place.window for place in own], int(loaded.tokenizer.pad_token_id or 0)).to(device)
-            states = model.states(batch.input_ids, batch.attention_mask)
-            means.add(states, batch, own)
-            if tokens_head:
-                logits = model.heads[tokens_head](pool(states, batch.index, batch.groups))
-                _place_words(found, own, logits.float().log_softmax(dim=-1).cpu().numpy())
-        labels = {head: _probabilities(loaded, head, means.value()) for head in text_heads}
-    return Reading(found, labels)
+    means = _Means(len(texts), {head: len(config.named_heads[head].labels) for head in text_heads})
+    network = network_of(loaded)
+    for numbers in _batches([place.window for place in places], tokens):
+        own = [places[number] for number in numbers]
+        batch = pad([place.window for place in own], int(loaded.tokenizer.pad_token_id or 0))
+        counted = _counted(batch, own)
+        heard = network.read(batch, counted, tokens_head, text_heads)
+        means.add(heard.labels, counted.sum(dim=1).numpy(), own)
+        if heard.words is not None:
+            _place_words(found, own, heard.words)
+    return Reading(found, {head: _probabilities(loaded, head, means.value(head)) for head in text_heads})
 
 
 def _place_words(found: list[Floats], places: Sequence[_Place], scores: Floats) -> None:
@@ -114,10 +119,10 @@ def _place_words(found: list[Floats], places: Sequence[_Place], scores: Floats) 
         found[place.text][window.core_start : window.core_end] = own[core]
 
 
-def _probabilities(loaded: Loaded, head: str, articles: Tensor) -> Floats:
-    logits = loaded.model.heads[head](articles).float()
+def _probabilities(loaded: Loaded, head: str, logits: Floats) -> Floats:
     several = loaded.model.config.named_heads[head].multilabel
-    probabilities: Floats = (logits.sigmoid() if several else logits.softmax(dim=-1)).cpu().numpy()
+    powers = torch.from_numpy(logits)
+    probabilities: Floats = (powers.sigmoid() if several else powers.softmax(dim=-1)).numpy()
     return probabilities
 
 
