@@ -529,6 +529,33 @@ def _add_index(commands: _Commands[_Parser]) -> None:
     )
 
 
+def _add_bench(commands: _Commands[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "bench",
+        "rasid.infer.bench:run_bench",
+        "measure the engines beside transformers' pipelines on made-up articles",
+        "rasid bench --articles 200 --rounds 5 --output bench.json",
+    )
+    made = parser.add_mutually_exclusive_group()
+    made.add_argument(
+        "--model", default="news", metavar="NAME|DIR", help="a shipped model or a model folder (default: news)"
+    )
+    made.add_argument("--shape", metavar="NAME", help="random weights of this shape in place of a model: bert-base")
+    parser.add_argument(
+        "--engines",
+        metavar="LIST",
+        help="torch-fp32, torch-bf16, onnx-fp32, onnx-int8, separated by commas (default: torch-fp32)",
+    )
+    parser.add_argument("--articles", type=_positive, default=100, metavar="N", help="of the workload (default: 100)")
+    parser.add_argument("--rounds", type=_positive, default=3, metavar="N", help="runs of each contender (default: 3)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of workload and weights (default: 0)")
+    parser.add_argument("--threads", type=_positive, metavar="N", help="of each contender (default: torch's)")
+    parser.add_argument("--batch-tokens", type=_positive, default=2048, metavar="N", help="of Rasid (default: 2048)")
+    _add_device(parser)
+    parser.add_argument("--output", type=Path, metavar="FILE.json", help="where to write all figures, run by run")
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line; `args.door` names the function that a command opens."""
     parser = _Parser(prog="rasid", description="Arabic named entities and stance for news.")
@@ -540,6 +567,7 @@ def make_parser() -> argparse.ArgumentParser:
         _add_pretrain,
         _add_infer,
         _add_model_export,
+        _add_bench,
         _add_evaluate,
         _add_compare,
         _add_robustness,
