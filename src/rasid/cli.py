@@ -251,6 +251,15 @@ def _add_job(parser: _Parser) -> None:
     parser.add_argument(
         "--part-size", type=_positive, metavar="N", help="records of one numbered part (default: 10000)"
     )
+    parser.add_argument(
+        "--runner",
+        choices=("local", "ray"),
+        default="local",
+        help="where workers run: this machine, or a Ray cluster (docs/scale.md; default: local)",
+    )
+    parser.add_argument(
+        "--workers", type=_positive, metavar="N", help="processes that read at once (default: one; of Ray one a GPU)"
+    )
     parser.add_argument("--resume", action="store_true", help="go on with a job that was stopped or killed")
     parser.add_argument("--overwrite", action="store_true", help="begin anew where an output or a stopped job is")
     parser.add_argument(
