@@ -98,7 +98,8 @@ def chunk_json(articles: Sequence[Article]) -> str:
 
 
 def serve(connection: Connection, device: str | None = None) -> None:
-    """Answers until the other end closes. The first message sent is the process's number, the first received the settings; `device` goes before theirs."""
+    """Answers until the other end closes. It says
+    its process's number first and is told the settings; `device` goes before theirs."""
     try:
         connection.send_bytes(str(os.getpid()).encode())
         tree = json.loads(connection.recv_bytes())
