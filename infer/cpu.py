@@ -62,7 +62,7 @@ def this_cpu() -> Cpu:
 
 def from_cpuinfo(text: str) -> Cpu:
     """Of Linux's /proc/cpuinfo: the first processor's; cores of several kinds all have what the first has."""
-    fields = {}
+    fields: dict[str, str] = {}
     for line in text.splitlines():
         name, _, value = line.partition(":")
         fields.setdefault(name.strip(), value.strip())

@@ -5,6 +5,7 @@ was measured when it was exported. Loads no model.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
@@ -42,6 +43,12 @@ class Choice:
         """What of it a resumed job must share. torch's precision goes with the device, so that a job whose GPU died can
         go on on the CPU; ONNX graphs give answers of their own."""
         return self.label if self.engine == "onnx" else self.engine
+
+    @property
+    def machine(self) -> dict[str, str]:
+        """What of it may change on the way, with a word: precision on a GPU, the version of the library."""
+        runtime = {"onnxruntime": version("onnxruntime")} if self.engine == "onnx" else {}
+        return {"precision": self.precision, **runtime}
 
 
 TORCH = Choice("torch", "fp32", "named")

@@ -290,7 +290,7 @@ class _Job:
             _identity(self._engine, task.model),
             _options(task) | {"--engine": self._choice.identity},
             surveys,
-            _machine(self._device) | {"precision": self._choice.precision},
+            _machine(self._device) | self._choice.machine,
         )
         before = self._journal.header
         if before is None:
@@ -323,7 +323,9 @@ class _Job:
     def _warn(self, before: Header, now: Header) -> None:
         if before.machine != now.machine:
             was = ", ".join(f"{name} {value}" for name, value in before.machine.items())
-            message = f"the job began on another machine ({was}); scores may differ from its in their last digits"
+            same = before.machine.get("precision") == now.machine.get("precision")
+            digit = "last" if same else "second"
+            message = f"the job began on another machine ({was}); scores may differ from its in the {digit} digit"
             self._progress.say("warning", message)
 
     def _run(self, total: int | None) -> int:

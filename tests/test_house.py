@@ -37,6 +37,11 @@ LAZY_DOORS = {"src/rasid/evaluate.py": {"rasid.infer.job"}}
 HEAVY = {"torch", "transformers", "tokenizers", "datasets", "numpy", "scipy", "pydantic", "yaml", "regex"}
 # Modules that are not called like the distribution they come from, or that come with one that is named.
 DISTRIBUTIONS = {"yaml": "pyyaml", "huggingface_hub": "transformers", "sklearn": "scikit-learn"}
+# Modules that import what an extra brings, and say so in one sentence where it is missing.
+WITH_EXTRAS = {
+    *("pretrain.py", "warmstart.py", "fewshot.py", "reliability.py"),
+    *("onnxgraph.py", "onnxnetwork.py", "onnxexport.py", "quantised.py", "engine_speed.py"),
+}
 
 
 def sources(*folders: str) -> list[Path]:
@@ -170,7 +175,7 @@ def test_what_is_imported_is_asked_for() -> None:
     for path in sources("src", "train", "infer", "scripts"):
         names = {name.split(".")[0] for name in imports(tree_of(path)) if not name.startswith(".")}
         foreign = {DISTRIBUTIONS.get(n, n) for n in names - {"rasid"} if n not in sys.stdlib_module_names}
-        asked = requirements(extras=path.name in {"pretrain.py", "warmstart.py", "fewshot.py", "reliability.py"})
+        asked = requirements(extras=path.name in WITH_EXTRAS)
         assert {canonical(name) for name in foreign} <= asked, path
 
 
@@ -332,6 +337,19 @@ def test_size_speed_runs(tiny_model: Path, tmp_path: Path) -> None:
     assert first[5].strip() == "1.00 (1.00 to 1.00)"
     assert float(first[1]) == pytest.approx(sum(f.stat().st_size for f in tiny_model.iterdir()) / 1e6, abs=0.06)
     assert all(float(row[3].split()[0]) > 0 for row in (first, second))
+
+
+def test_engine_speed_runs(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the onnx extra")
+    pytest.importorskip("onnxscript", reason="needs the onnx extra")
+    given = ("--shape", "tiny", "--windows", 2, "--rounds", 1, "--only", "onnx fp32", "--output", tmp_path / "t.md")
+    printed = _run_script(ROOT / "scripts/engine_speed.py", *given)
+    assert (tmp_path / "t.md").read_text(encoding="utf-8") in printed
+    first, second = [[cell.strip() for cell in row.split("|")[1:-1]] for row in printed.splitlines()[-2:]]
+    assert first[:2] == ["torch", "1.00 (1.00 to 1.00)"]
+    assert second[0] == "onnx fp32"
+    assert float(second[3]) < 1e-4
+    assert second[4] == "100.00%"
 
 
 def test_every_script_is_run() -> None:

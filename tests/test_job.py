@@ -66,6 +66,7 @@ def test_a_folder_to_one_file(tiny_model: Path, articles: Path, tmp_path: Path) 
             "name": "tiny",
             "revision": revision_of(tiny_model),
             "rasid": __version__,
+            "engine": "torch fp32",
         }
     assert any(record.stances for record in records)
     assert names(output.parent) == {"records.jsonl"}
