@@ -29,7 +29,7 @@ from rasid.model import find_model
 from .contenders import REFERENCE, Run, Spec, write_plain
 from .cpu import this_cpu
 from .engine import choose_device, describe
-from .shapes import check_shape, make_model
+from .shapes import add_graph, check_shape, make_model
 from .workload import articles
 
 ENGINES = ("torch-fp32", "torch-bf16", "onnx-fp32", "onnx-int8")
@@ -112,8 +112,6 @@ def _add_graphs(model: str, kinds: Sequence[str]) -> None:
     """ONNX graphs of a model made on the spot, for the engines that need them."""
     for kind in kinds:
         if kind.startswith("onnx"):
-            from .shapes import add_graph
-
             add_graph(model, kind.removeprefix("onnx-"))
 
 

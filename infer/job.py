@@ -25,7 +25,7 @@ from rasid.thresholds import check_threshold
 
 from .aliases import NO_ALIASES, AliasTable, read_aliases
 from .articles import Article, Columns, Read, Reject
-from .engine import Engine, choose_device, describe, open_engine
+from .engine import Engine, choose_device, describe, open_engine, tuned_tokens, usual_tokens
 from .engines import TORCH, Choice, choose
 from .faults import STOPPED, DeviceError, JobError, Stopped, Stops
 from .files import Meter, survey, total_bytes
@@ -131,7 +131,7 @@ class _Task:
     engine: str
     precision: str
     columns: Columns
-    batch_tokens: int
+    batch_tokens: int | None  # None: by the device
     min_score: float
     min_stance: float
     repair: bool
@@ -149,7 +149,7 @@ def _task_of(args: argparse.Namespace) -> _Task:
     inputs = tuple(str(name) for name in args.inputs)
     if args.resume and args.overwrite:
         raise ConfigError("--resume goes on with a job and --overwrite begins it anew; give one of them")
-    if args.batch_tokens < 1:
+    if args.batch_tokens is not None and args.batch_tokens < 1:
         raise ConfigError(f"batch tokens: a number above 0 is needed, got {args.batch_tokens}")
     return _Task(
         inputs=inputs,
@@ -224,7 +224,10 @@ class _Job:
         shared = launch is not None or task.workers.asked
         # A team's workers have the devices; this process then only knows the model.
         device = torch.device("cpu") if shared else task.device
-        self._open(choice, device, self._commit.batch_tokens or task.batch_tokens)
+        named = self._commit.batch_tokens or task.batch_tokens
+        self._open(choice, device, named or usual_tokens(task.device))
+        if not named and not shared:
+            self._engine.batch_tokens = tuned_tokens(self._engine, task.device)
         self._device = task.device
         self._team = self._gather(launch) if shared else None
         self._stops = Stops()
@@ -388,7 +391,8 @@ class _Job:
                 raise
             self._progress.say("fallback", f"{fault}; going on on the CPU")
         self._tokens += tokens
-        self._open(TORCH, torch.device("cpu"), self._task.batch_tokens)
+        cpu = torch.device("cpu")
+        self._open(TORCH, cpu, self._task.batch_tokens or usual_tokens(cpu))
         return predict_each(self._engine, articles)
 
     def _save(self, done: bool = False) -> None:

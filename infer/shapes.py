@@ -19,6 +19,7 @@ from rasid.encoding import pad, windows
 from rasid.errors import ConfigError, nearest
 from rasid.labels import STANCES, WOJOOD
 from rasid.model import BIO, Head, Loaded, find_model, load_model, load_tokenizer, new_model, pool, save_model
+from rasid.network import Precision
 from rasid.scoring import word_log_probs
 from rasid.text import words
 
@@ -91,3 +92,11 @@ def _states(loaded: Loaded, text: list[str]) -> NDArray[np.float32]:
         pooled = pool(loaded.model.states(batch.input_ids, batch.attention_mask), batch.index, batch.groups)[0]
         found.append(pooled[window.core_start - window.first : window.core_end - window.first].numpy())
     return np.concatenate(found)
+
+
+def add_graph(model: str, precision: str) -> None:
+    """Adds an ONNX graph to a model made here; there is nothing annotated that an int8 one could be judged by."""
+    from .onnxexport import Order, export_onnx  # needs the extra `onnx`
+
+    known: Precision = "int8" if precision == "int8" else "fp32"
+    export_onnx(Order(model, Path(model), known, "nothing", [], accept_loss=True))

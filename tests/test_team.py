@@ -195,7 +195,8 @@ def test_who_is_launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_torchrun_shares_a_job_out(tiny_model: Path, lines: Path, tmp_path: Path, whole: bytes) -> None:
     """Two ranks, as `torchrun --nproc-per-node 2 -m rasid.infer` and `accelerate launch` start them."""
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    code = "from rasid.infer import job; job._CHUNK_ARTICLES = 2; from rasid.cli import main; import sys; sys.exit(main(sys.argv[1:]))"
+    small = "import sys; from rasid.infer import job; job._CHUNK_ARTICLES = 2"
+    code = f"{small}; from rasid.cli import main; sys.exit(main(sys.argv[1:]))"
     script = tmp_path / "launched.py"
     script.write_text(code)
     given = ["infer", lines, "--output", tmp_path / "r.jsonl", "--model", tiny_model, "--device", "cpu", "--quiet"]
