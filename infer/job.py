@@ -258,7 +258,7 @@ class _Job:
     def _open(self, choice: Choice, device: torch.device, batch_tokens: int) -> None:
         self._device = device
         self._choice = choice
-        self._engine = open_engine(self._task.model, device, batch_tokens, self._task.min_score, choice)
+        self._engine: Engine = open_engine(self._task.model, device, batch_tokens, self._task.min_score, choice)
         self._engine.least_side = self._task.min_stance
         self._engine.aliases = self._task.aliases
         self._engine.targets = self._task.targets

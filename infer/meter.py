@@ -112,7 +112,7 @@ def matmul_peak(seconds: float = 0.3) -> float:
     best = 0.0
     for rows, inner, columns in ((512, 768, 3072), (1024, 1024, 1024), (2048, 768, 768)):
         left, right = torch.randn(rows, inner), torch.randn(inner, columns)
-        times = []
+        times: list[float] = []
         until = time.perf_counter() + seconds / 3
         while time.perf_counter() < until or len(times) < 3:
             began = time.perf_counter()

@@ -6,6 +6,7 @@ names a cluster, whose nodes need Rasid and the model under the same path; witho
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import Future
 from dataclasses import asdict
 from typing import Any
@@ -17,15 +18,11 @@ from .worker import Reader, Settings
 _MISSING = "--runner ray needs `pip install 'rasid[ray]'`"
 
 
-def _opened(**tree: Any) -> Reader:
-    return Reader(Settings(**tree))
-
-
 class _Actor:
     """A reader that Ray makes from plain values."""
 
     def __init__(self, tree: dict[str, Any]) -> None:
-        self._reader = _opened(**tree)
+        self._reader = Reader(Settings(**tree))
 
     def answer(self, chunk: str) -> str:
         return self._reader.answer(chunk)
@@ -40,14 +37,14 @@ class RayTeam:
             import ray
         except ImportError:
             raise RasidError(_MISSING) from None
-        self._ray = ray
-        self._ours = not ray.is_initialized()
+        self._ray: Any = ray
+        self._ours = not self._ray.is_initialized()
         if self._ours:
-            ray.init(log_to_driver=False, include_dashboard=False, logging_level="ERROR")
+            self._ray.init(log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
         gpus = 1 if settings.device.startswith("cuda") else 0
-        remote = ray.remote(num_cpus=settings.threads, num_gpus=gpus, max_restarts=-1, max_task_retries=-1)
+        remote = self._ray.remote(num_cpus=settings.threads, num_gpus=gpus, max_restarts=-1, max_task_retries=-1)
         made = remote(_Actor)
-        self.actors = [made.remote(asdict(settings)) for _ in range(size)]
+        self.actors: list[Any] = [made.remote(asdict(settings)) for _ in range(size)]
         self.size = size
         self._load = [0] * size
 

@@ -7,7 +7,7 @@ nothing, or an entity in every word, would have another job to do than the one t
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from rasid.text import words
 
 from .workload import articles
 
-SHAPES: dict[str, dict[str, int]] = {
+SHAPES: dict[str, dict[str, Any]] = {
     "bert-base": {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072},
     "tiny": {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64},
 }
@@ -60,7 +60,8 @@ def make_model(shape: str, folder: Path, seed: int) -> None:
     }
     model = new_model(str(encoder), heads, _WINDOW, _OVERLAP, 0.0, pair_window=_WINDOW)
     model.config.together = True
-    loaded = Loaded(model.eval(), tokenizer, shape, "")
+    torch.nn.Module.eval(model)
+    loaded = Loaded(model, tokenizer, shape, "")
     _teach(loaded, seed)
     save_model(loaded, folder, compress=False)
 
@@ -76,7 +77,7 @@ def _teach(loaded: Loaded, seed: int) -> None:
     inputs = np.hstack([states, np.ones((len(states), 1), dtype=np.float32)])
     square = inputs.T @ inputs + _RIDGE * np.eye(inputs.shape[1], dtype=np.float32)
     weights = _SCALE * np.linalg.solve(square, inputs.T @ wanted.reshape(len(wanted), -1))
-    layer = loaded.model.heads["entities"].output
+    layer = cast(torch.nn.Linear, loaded.model.heads["entities"].output)
     with torch.inference_mode(False), torch.no_grad():
         layer.weight.copy_(torch.from_numpy(weights[:-1].T))
         layer.bias.copy_(torch.from_numpy(weights[-1]))

@@ -1,4 +1,4 @@
-"""`rasid bench`: the workload is the same for a seed, operations are counted by the formula, contenders are compared."""
+"""`rasid bench`: the workload is the same for a seed, operations follow the formula, contenders are compared."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_spread() -> None:
 def test_what_is_unknown_is_refused() -> None:
     with pytest.raises(ConfigError, match="no such shape"):
         check_shape("bert-bse")
-    with pytest.raises(ConfigError, match="no such engine.*torch-fp32"):
+    with pytest.raises(ConfigError, match=r"no such engine.*torch-fp32"):
         run_bench(make_parser().parse_args(["bench", "--engines", "torch-fp23"]))
 
 

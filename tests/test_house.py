@@ -39,7 +39,7 @@ HEAVY = {"torch", "transformers", "tokenizers", "datasets", "numpy", "scipy", "p
 DISTRIBUTIONS = {"yaml": "pyyaml", "huggingface_hub": "transformers", "sklearn": "scikit-learn"}
 # Modules that import what an extra brings, and say so in one sentence where it is missing.
 WITH_EXTRAS = {
-    *("pretrain.py", "warmstart.py", "fewshot.py", "reliability.py"),
+    *("pretrain.py", "warmstart.py", "fewshot.py", "reliability.py", "raying.py"),
     *("onnxgraph.py", "onnxnetwork.py", "onnxexport.py", "quantised.py", "engine_speed.py"),
 }
 
