@@ -39,6 +39,7 @@ from .workload import articles
 REFERENCE = "pipelines"
 _AT_ONCE = 16  # rows of the pipelines' batches, as people set it
 _CHUNK = 64  # articles, as `rasid infer` reads them
+_STATUS = Path("/proc/self/status")
 _KIB = 1024 if sys.platform != "darwin" else 1  # ru_maxrss
 
 
@@ -60,7 +61,7 @@ class Spec:
 @dataclass(frozen=True, slots=True)
 class Run:
     """One reading of the workload. `peak` is the operations a second of the machine's own float32 matrix product,
-    measured just before; `memory` the process's greatest so far, in bytes."""
+    measured just before and after; `memory` the process's greatest so far, in bytes."""
 
     seconds: float
     inside: float
@@ -78,8 +79,19 @@ def _run(meter: Meter, read: Callable[[], None]) -> Run:
     began = time.perf_counter()
     read()
     seconds = time.perf_counter() - began
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
-    return Run(seconds, meter.seconds, meter.pieces, meter.padded, meter.operations, meter.batches, peak, memory)
+    peak = max(peak, matmul_peak())
+    return Run(seconds, meter.seconds, meter.pieces, meter.padded, meter.operations, meter.batches, peak, _memory())
+
+
+def _memory() -> int:
+    """The greatest resident memory so far, in bytes. Linux's ru_maxrss is no less than that of the process which
+    started this one, so its own figure is read where the system gives it."""
+    if _STATUS.is_file():
+        lines = _STATUS.read_text(encoding="utf-8").splitlines()
+        own = next((line for line in lines if line.startswith("VmHWM:")), None)
+        if own is not None:
+            return int(own.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
 
 
 class Rasid:
