@@ -8,6 +8,7 @@ files.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -38,6 +39,11 @@ Floats = NDArray[np.float32]
 DEVICES = ("auto", "cpu", "cuda")
 BATCH_TOKENS = 8192  # padded pieces of one batch
 _ONE_WINDOW = 1  # a budget that no window keeps: each is a batch of its own
+# Where the user names no budget. A batch of this size stays in a CPU's cache between two layers, and less fills two
+# cores no better (docs/decisions/0018-batching.md). It is not tried out anew for each job: timings differ from run to
+# run on a shared machine, and records would differ with them in their last digit. A GPU's is tried out.
+_CPU_TOKENS, _GPU_TOKENS, _MOST_TOKENS = 2048, 8192, 131_072
+_FASTER = 1.05  # tokens a second gained by twice the batch; less is not worth the memory
 ResultT = TypeVar("ResultT")
 
 
@@ -48,6 +54,40 @@ def choose_device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device cuda: no CUDA device is available; choose cpu or auto")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def usual_tokens(device: torch.device) -> int:
+    """The budget of a device that has not been tried out."""
+    return _GPU_TOKENS if device.type == "cuda" else _CPU_TOKENS
+
+
+def tuned_tokens(engine: Engine, device: torch.device, clock: Callable[[], float] = time.perf_counter) -> int:
+    """The budget at which a GPU reads fastest: doubled for as long as that gains, on full windows, a second or two."""
+    best, rate = usual_tokens(device), 0.0
+    size = engine.loaded.model.config.window
+    tokens = best
+    while device.type == "cuda" and tokens <= _MOST_TOKENS:
+        batch = full_batch(tokens // size, size)
+        try:
+            engine.read_batch(batch)  # what is compiled or allocated at a first time does not count
+            began = clock()
+            engine.read_batch(batch)
+        except RuntimeError as error:
+            if not is_full(error):
+                raise
+            torch.cuda.empty_cache()
+            break
+        found = tokens / (clock() - began)
+        if found < _FASTER * rate:
+            break
+        best, rate, tokens = tokens, found, 2 * tokens
+    return best
+
+
+def full_batch(rows: int, size: int) -> Batch:
+    """A batch without padding, of one piece again and again; each is a word."""
+    ids = torch.ones((max(1, rows), size), dtype=torch.long)
+    return Batch(ids, torch.ones_like(ids), torch.arange(size).expand_as(ids).contiguous(), size)
 
 
 def describe(device: torch.device) -> str:
@@ -146,6 +186,11 @@ class Engine:
         return self._within_memory(
             lambda tokens: read_articles(self.loaded, texts, self.entity_head, self.label_heads, tokens)
         )
+
+    def read_batch(self, batch: Batch) -> Heard:
+        """What the network says of a batch that stands for any."""
+        nothing = torch.zeros_like(batch.index, dtype=torch.bool)
+        return network_of(self.loaded).read(batch, nothing, self.entity_head, self.label_heads)
 
     def stance_scores(self, pairs: Sequence[Pair]) -> Floats:
         """Probabilities (pairs, 3) in the order of `rasid.labels.STANCES`."""

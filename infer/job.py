@@ -10,8 +10,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -24,7 +25,7 @@ from rasid.thresholds import check_threshold
 
 from .aliases import NO_ALIASES, AliasTable, read_aliases
 from .articles import Article, Columns, Read, Reject
-from .engine import Engine, choose_device, describe, open_engine
+from .engine import Engine, choose_device, describe, open_engine, tuned_tokens, usual_tokens
 from .engines import TORCH, Choice, choose
 from .faults import STOPPED, DeviceError, JobError, Stopped, Stops
 from .files import Meter, survey, total_bytes
@@ -32,8 +33,12 @@ from .given import check_targets
 from .outputs import Output, plan, prepare
 from .predictor import predict, predict_each
 from .progress import Count, Progress, open_progress
+from .ranks import Launch, launched, work_for
+from .raying import RayTeam
 from .readers import read
 from .resume import Commit, Header, Journal, Trail, change, follow, header_of, locked
+from .team import Processes, Team, in_order
+from .worker import Settings, chunk_json
 from .writers import RejectsWriter, open_writer
 
 _CHUNK_ARTICLES = 64
@@ -87,6 +92,35 @@ def _articles(chunk: Iterable[Read]) -> list[Article]:
 
 
 @dataclass(frozen=True, slots=True)
+class Workers:
+    """Who reads: nobody but this process, or `count` workers (0: as many as there are devices) of a runner."""
+
+    runner: str
+    count: int
+    aliases: str | None  # the file, which workers read themselves
+
+    @property
+    def asked(self) -> bool:
+        return self.runner == "ray" or self.count > 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Items that are worked on together, and the input bytes that were read when they were complete."""
+
+    items: list[Read]
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A chunk and what gives its results, which may take the model's time or be there already."""
+
+    chunk: _Chunk
+    results: Callable[[], Sequence[Record | Reject]]
+
+
+@dataclass(frozen=True, slots=True)
 class _Task:
     """What a command line asks for."""
 
@@ -97,12 +131,13 @@ class _Task:
     engine: str
     precision: str
     columns: Columns
-    batch_tokens: int
+    batch_tokens: int | None  # None: by the device
     min_score: float
     min_stance: float
     repair: bool
     aliases: AliasTable
     targets: tuple[str, ...]
+    workers: Workers
     fallback: bool
     resume: bool
     overwrite: bool
@@ -114,7 +149,7 @@ def _task_of(args: argparse.Namespace) -> _Task:
     inputs = tuple(str(name) for name in args.inputs)
     if args.resume and args.overwrite:
         raise ConfigError("--resume goes on with a job and --overwrite begins it anew; give one of them")
-    if args.batch_tokens < 1:
+    if args.batch_tokens is not None and args.batch_tokens < 1:
         raise ConfigError(f"batch tokens: a number above 0 is needed, got {args.batch_tokens}")
     return _Task(
         inputs=inputs,
@@ -130,6 +165,7 @@ def _task_of(args: argparse.Namespace) -> _Task:
         repair=not args.no_repair,
         aliases=read_aliases(Path(args.aliases)) if args.aliases else NO_ALIASES,
         targets=check_targets(args.target),
+        workers=Workers(args.runner, args.workers or 0, args.aliases and str(args.aliases)),
         fallback=args.fallback == "cpu",
         resume=args.resume,
         overwrite=args.overwrite,
@@ -143,6 +179,9 @@ def run_infer(args: argparse.Namespace) -> int:
 
     Raises DataError when there was no record, and for an output that is there already or in another job's hands.
     """
+    launch = launched()
+    if launch and launch.rank:
+        return work_for(launch, choose_device(args.device))
     task = _task_of(args)
     progress = open_progress(args.progress, task.quiet)
     prepare(task.output)
@@ -153,7 +192,7 @@ def run_infer(args: argparse.Namespace) -> int:
                 print(f"{task.output.path}: complete, nothing to resume; --overwrite begins it anew")
             return 0
         earlier = journal if task.resume else None
-        return _Job(task, earlier, progress).run()
+        return _Job(task, earlier, progress, launch).run()
 
 
 def _is_complete(task: _Task, journal: Journal | None) -> bool:
@@ -172,7 +211,7 @@ def _is_complete(task: _Task, journal: Journal | None) -> bool:
 class _Job:
     """One run of a job, from its beginning or from where an earlier run left it."""
 
-    def __init__(self, task: _Task, earlier: Journal | None, progress: Progress) -> None:
+    def __init__(self, task: _Task, earlier: Journal | None, progress: Progress, launch: Launch | None) -> None:
         self._task = task
         self._progress = progress
         self._journal = earlier or Journal(task.output.journal, None, None, 0)
@@ -182,13 +221,44 @@ class _Job:
         self._records = self._commit.records
         self._tokens = 0  # by engines that are no more
         choice = choose(task.engine, task.precision, task.device, task.model)
-        self._open(choice, task.device, self._commit.batch_tokens or task.batch_tokens)
+        shared = launch is not None or task.workers.asked
+        # A team's workers have the devices; this process then only knows the model.
+        device = torch.device("cpu") if shared else task.device
+        named = self._commit.batch_tokens or task.batch_tokens
+        self._open(choice, device, named or usual_tokens(task.device))
+        if not named and not shared:
+            self._engine.batch_tokens = tuned_tokens(self._engine, task.device)
+        self._device = task.device
+        self._team = self._gather(launch) if shared else None
         self._stops = Stops()
+
+    def _gather(self, launch: Launch | None) -> Team:
+        """The workers that the command line or a launcher asks for."""
+        task = self._task
+        cards = torch.cuda.device_count() if task.device.type == "cuda" else 0
+        size = launch.size if launch else task.workers.count or max(cards, 1)
+        settings = Settings(
+            model=str(find_model(task.model).resolve()),
+            choice=asdict(self._choice),
+            device=task.device.type,
+            batch_tokens=self._engine.batch_tokens,
+            min_score=task.min_score,
+            min_stance=task.min_stance,
+            repair=task.repair,
+            aliases=task.workers.aliases,
+            targets=task.targets,
+            threads=max(1, torch.get_num_threads() // size),
+        )
+        if task.workers.runner == "ray":
+            return RayTeam(settings, size)
+        if launch:
+            return Processes(settings, [launch.device(task.device)], launch.socket, launch.size - 1)
+        return Processes(settings, [f"cuda:{n % cards}" if cards else "cpu" for n in range(size)])
 
     def _open(self, choice: Choice, device: torch.device, batch_tokens: int) -> None:
         self._device = device
         self._choice = choice
-        self._engine = open_engine(self._task.model, device, batch_tokens, self._task.min_score, choice)
+        self._engine: Engine = open_engine(self._task.model, device, batch_tokens, self._task.min_score, choice)
         self._engine.least_side = self._task.min_stance
         self._engine.aliases = self._task.aliases
         self._engine.targets = self._task.targets
@@ -207,6 +277,8 @@ class _Job:
             self._progress.say("stopped", f"stopped by {stop.name}; {self._safe()}", safe=self._commit.records)
             return stop.code
         finally:
+            if self._team:
+                self._team.close()
             self._writer.close()
             self._rejects.close()
             self._journal.close()
@@ -275,20 +347,32 @@ class _Job:
     def _work(self, items: Iterator[Read]) -> None:
         committed = time.monotonic()
         try:
-            for chunk in chunks(items):
-                position = self._meter.bytes  # the reader is one article ahead of the chunk
+            for work in self._works(self._placed(items)):
                 with self._stops.deferred():
-                    self._write(chunk)
+                    self._write(work.chunk.items, work.results())
                     if self._writer.full or time.monotonic() - committed > _COMMIT_SECONDS:
                         self._save()
                         committed = time.monotonic()
-                self._progress.show(self._count(position))
+                self._progress.show(self._count(work.chunk.position))
         except (Stopped, DeviceError):
             self._save()  # all that is written is of whole chunks
             raise
 
-    def _write(self, chunk: Sequence[Read]) -> None:
-        results = iter(self._predict(_articles(chunk)))
+    def _placed(self, items: Iterator[Read]) -> Iterator[_Chunk]:
+        for chunk in chunks(items):
+            yield _Chunk(chunk, self._meter.bytes)  # the reader is one article ahead of the chunk
+
+    def _works(self, placed: Iterator[_Chunk]) -> Iterator[_Work]:
+        if self._team is None:
+            for chunk in placed:
+                yield _Work(chunk, partial(self._predict, _articles(chunk.items)))
+            return
+        for chunk, answer in in_order(self._team, placed, lambda each: chunk_json(_articles(each.items))):
+            self._tokens += answer.tokens
+            yield _Work(chunk, partial(getattr, answer, "results"))
+
+    def _write(self, chunk: Sequence[Read], found: Sequence[Record | Reject]) -> None:
+        results = iter(found)
         for item in chunk:
             result = item if isinstance(item, Reject) else next(results)
             if isinstance(result, Reject):
@@ -307,7 +391,8 @@ class _Job:
                 raise
             self._progress.say("fallback", f"{fault}; going on on the CPU")
         self._tokens += tokens
-        self._open(TORCH, torch.device("cpu"), self._task.batch_tokens)
+        cpu = torch.device("cpu")
+        self._open(TORCH, cpu, self._task.batch_tokens or usual_tokens(cpu))
         return predict_each(self._engine, articles)
 
     def _save(self, done: bool = False) -> None:

@@ -41,7 +41,7 @@ DISTRIBUTIONS = {"yaml": "pyyaml", "huggingface_hub": "transformers", "sklearn":
 # Modules that import what an extra brings, and say so in one sentence where it is missing.
 WITH_EXTRAS = {
     *("docbin.py", "pretrain.py", "warmstart.py", "fewshot.py", "reliability.py"),
-    *("adapters.py", "proposals.py", "active_learning.py"),
+    *("adapters.py", "proposals.py", "active_learning.py", "raying.py"),
     *("onnxgraph.py", "onnxnetwork.py", "onnxexport.py", "quantised.py", "engine_speed.py"),
 }
 

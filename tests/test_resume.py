@@ -201,7 +201,7 @@ def refused(args: argparse.Namespace) -> str:
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        (["--batch-tokens", "512"], "--batch-tokens is 512 and was 8192"),
+        (["--batch-tokens", "512"], "--batch-tokens is 512 and was not given"),
         (["--min-score", "0.5"], "--min-score is 0.5 and was 0.0"),
         (["--id-column", "id"], "--id-column is id and was not given"),
         (["--text-column", "body"], "--text-column is body and was text"),

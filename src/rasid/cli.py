@@ -221,9 +221,8 @@ def _add_infer(commands: _Commands[_Parser]) -> None:
     parser.add_argument(
         "--batch-tokens",
         type=_positive,
-        default=8192,
         metavar="N",
-        help="sub-words in one batch, padding included (default: 8192)",
+        help="sub-words in one batch, padding included (default: 2048 on a CPU, tried out on a GPU)",
     )
     _add_min_score(parser)
     _add_min_stance(parser)
@@ -262,6 +261,15 @@ def _add_job(parser: _Parser) -> None:
     )
     parser.add_argument(
         "--part-size", type=_positive, metavar="N", help="records of one numbered part (default: 10000)"
+    )
+    parser.add_argument(
+        "--runner",
+        choices=("local", "ray"),
+        default="local",
+        help="where workers run: this machine, or a Ray cluster (docs/scale.md; default: local)",
+    )
+    parser.add_argument(
+        "--workers", type=_positive, metavar="N", help="processes that read at once (default: one; of Ray one a GPU)"
     )
     parser.add_argument("--resume", action="store_true", help="go on with a job that was stopped or killed")
     parser.add_argument("--overwrite", action="store_true", help="begin anew where an output or a stopped job is")
@@ -711,6 +719,33 @@ def _add_push(commands: _Commands[_Parser]) -> None:
     parser.add_argument("--without-card", action="store_true", help="push a folder that has no README.md")
 
 
+def _add_bench(commands: _Commands[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "bench",
+        "rasid.infer.bench:run_bench",
+        "measure the engines beside transformers' pipelines on made-up articles",
+        "rasid bench --articles 200 --rounds 5 --output bench.json",
+    )
+    made = parser.add_mutually_exclusive_group()
+    made.add_argument(
+        "--model", default="news", metavar="NAME|DIR", help="a shipped model or a model folder (default: news)"
+    )
+    made.add_argument("--shape", metavar="NAME", help="random weights of this shape in place of a model: bert-base")
+    parser.add_argument(
+        "--engines",
+        metavar="LIST",
+        help="torch-fp32, torch-bf16, onnx-fp32, onnx-int8, separated by commas (default: torch-fp32)",
+    )
+    parser.add_argument("--articles", type=_positive, default=100, metavar="N", help="of the workload (default: 100)")
+    parser.add_argument("--rounds", type=_positive, default=3, metavar="N", help="runs of each contender (default: 3)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of workload and weights (default: 0)")
+    parser.add_argument("--threads", type=_positive, metavar="N", help="of each contender (default: torch's)")
+    parser.add_argument("--batch-tokens", type=_positive, default=2048, metavar="N", help="of Rasid (default: 2048)")
+    _add_device(parser)
+    parser.add_argument("--output", type=Path, metavar="FILE.json", help="where to write all figures, run by run")
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line; `args.door` names the function that a command opens."""
     parser = _Parser(prog="rasid", description="Arabic named entities and stance for news.")
@@ -723,6 +758,7 @@ def make_parser() -> argparse.ArgumentParser:
         _add_pretrain,
         _add_infer,
         _add_model_export,
+        _add_bench,
         _add_evaluate,
         _add_compare,
         _add_robustness,

@@ -67,22 +67,23 @@ def best_paths(log_probs: Floats) -> NDArray[np.int8]:
 
 
 def _viterbi(log_probs: Floats) -> NDArray[np.int8]:
+    """The best path of each type. For each word it is kept whether Inside beat Begin at the word before, and whether
+    the two beat Outside there: that is all the way back."""
     words, types, _ = log_probs.shape
-    labels = np.zeros((words, types), dtype=np.int8)
-    score = log_probs[0].copy()
-    score[:, 2] = -np.inf
-    back = np.zeros((words, types, 3), dtype=np.int8)
+    outside, begin, inside = (np.ascontiguousarray(log_probs[:, :, label]) for label in range(3))
+    inner = np.zeros((words, types), dtype=bool)
+    entered = np.zeros((words, types), dtype=bool)
+    o, b, i = outside[0], begin[0], np.full(types, -np.inf, dtype=log_probs.dtype)
     for word in range(1, words):
-        best = score.argmax(axis=1)
-        inner = 1 + score[:, 1:].argmax(axis=1)
-        back[word, :, :2] = best[:, None]
-        back[word, :, 2] = inner
-        rows = np.arange(types)
-        entered = np.stack([score[rows, best], score[rows, best], score[rows, inner]], axis=1)
-        score = entered + log_probs[word]
-    labels[-1] = score.argmax(axis=1)
+        np.greater(i, b, out=inner[word])
+        within = np.maximum(b, i)
+        np.greater(within, o, out=entered[word])
+        best = np.maximum(o, within)
+        o, b, i = best + outside[word], best + begin[word], within + inside[word]
+    labels = np.zeros((words, types), dtype=np.int8)
+    labels[-1] = np.stack([o, b, i], axis=1).argmax(axis=1)
     for word in range(words - 1, 0, -1):
-        labels[word - 1] = back[word, np.arange(types), labels[word]]
+        labels[word - 1] = (entered[word] | (labels[word] == 2)) * (1 + inner[word])
     return labels
 
 

@@ -7,7 +7,7 @@ dodge filters (الألغـ,ام), alef/ya/ta-marbuta forms, Arabic-Indic digits
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
 from tokenizers import Regex, normalizers
 
@@ -31,6 +31,7 @@ _FOLDS = (
     (r"[“”«»„‟]", '"'),
     (r"[‘’‚‛]", "'"),
 )
+_WORD = 24  # letters at most of what is taken for a word
 _DIGITS = tuple(zip("٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹", "01234567890123456789", strict=True))
 
 
@@ -49,4 +50,9 @@ def _chain() -> normalizers.Sequence:
 
 def normalise(text: str) -> str:
     """`text` as the compact encoder's tokenizer sees it; for keys and look-ups, never for offsets."""
-    return str(_chain().normalize_str(text))
+    return _of_word(text) if len(text) <= _WORD else str(_chain().normalize_str(text))
+
+
+@lru_cache(maxsize=1 << 15)  # 8 MB when it is full; the words of a text come back, and a look-up costs a hundredth
+def _of_word(word: str) -> str:
+    return str(_chain().normalize_str(word))

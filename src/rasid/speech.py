@@ -60,6 +60,8 @@ _JUDGE = frozenset(
 )
 # These only name a speaker; عبر by itself is a preposition.
 _EXPRESS = frozenset((*_past("أعرب تحدث"), *_present("يعرب يتحدث"), "عبرت", "عبروا", "تعبر", "يعبر"))
+_CLAIMS = _SAY | _JUDGE
+_NAMES_SPEAKER = _SAY | _EXPRESS
 _GOING_ON = _forms(
     "مؤكدا مؤكدة مشيرا مشيرة مضيفا مضيفة قائلا قائلة موضحا موضحة لافتا لافتة معتبرا معتبرة محذرا محذرة مرجحا مرجحة",
     "داعيا داعية واصفا واصفة مذكرا مذكرة منتقدا منتقدة مستشهدا مستشهدة متهما متهمة مشددا مشددة كاشفا كاشفة نافيا نافية",
@@ -77,11 +79,13 @@ _NO_SOURCE = _forms(
 _THAT = _forms(
     "أن إن بأن بإن أنه إنه أنها إنها أنهم إنهم بأنه بأنها بأنهم أننا إننا إني أنني إنني كأن قوله قولها قولهم"
 )
+_CLAIMS_OR_THAT = _CLAIMS | _THAT
 _LEAVE = _forms("فيما بينما حين")  # begin a clause that is not the speaker's any more
 _SWITCH = _LEAVE | _forms("لكن غير كما حيث إذ وهو وهي")  # may begin one
 _BEFORE_SPEAKER = _forms("أما لكن غير أن إن فيما بينما في حين كما كان كانت قد إذ حيث هو هي ما")
 _OPEN, _CLOSE = frozenset('“«"„'), frozenset('”»"‟')
 _STOPS = frozenset("،,؛;:.()؟?!-–—")
+_RELAY = _forms("نقل نقلت ينقل تنقل")
 _RELATIVE = _forms("ما الذي التي")
 _AFTER_QUOTATION = frozenset((*"،,:", *_forms("بهذه الكلمات العبارة العبارات هكذا بهذا")))
 _NOT_A_NAME = _forms(
@@ -203,7 +207,7 @@ def _of_sentence(sentence: _Sentence) -> list[Speech]:
         if speech is not None:
             found.append(speech if speech.speaker is not None else replace(speech, speaker=waiting))
             waiting = None
-        elif _is(sentence, position, _SAY | _EXPRESS):
+        elif _is(sentence, position, _NAMES_SPEAKER):
             waiting = _subject_before(sentence, position) or _speaker_after(sentence, position + 1, None)
         position += 1
     return found
@@ -217,7 +221,7 @@ def _at(sentence: _Sentence, number: int) -> Speech | None:
     """The speech that the word `number` brings in, if it is a cue."""
     if _is(sentence, number, _GOING_ON):
         return _participle(sentence, number)
-    if _is(sentence, number, _SAY) or _is(sentence, number, _JUDGE):
+    if _is(sentence, number, _CLAIMS):
         return _verb(sentence, number)
     if _is(sentence, number, _SOURCES):
         return _source(sentence, number, number + 1)
@@ -228,7 +232,7 @@ def _at(sentence: _Sentence, number: int) -> Speech | None:
             if phrase[1] == normalise("حد") and start < len(sentence.keys) and sentence.keys[start] in _AFTER_HADD:
                 start += 1
             return _source(sentence, number, start)
-    if sentence.bare[number] in _forms("نقل نقلت ينقل تنقل"):
+    if sentence.bare[number] in _RELAY:
         return _relayed(sentence, number)
     return None
 
@@ -273,9 +277,9 @@ def _hands_over(sentence: _Sentence, number: int) -> bool:
         return False
     ahead = range(number, min(number + 4, len(sentence.keys)))
     if sentence.keys[number] in _SWITCH:
-        verb = any(_is(sentence, n, _SAY) or _is(sentence, n, _JUDGE) for n in ahead)
+        verb = any(_is(sentence, n, _CLAIMS) for n in ahead)
         return verb or (sentence.keys[number] in _LEAVE and before in "،؛,;")
-    return sentence.keys[number][0] in "وف" and sentence.bare[number] in _SAY | _JUDGE
+    return sentence.keys[number][0] in "وف" and sentence.bare[number] in _CLAIMS
 
 
 def _content(sentence: _Sentence, start: int) -> tuple[Span | None, bool]:
@@ -328,7 +332,7 @@ def _breaks(sentence: _Sentence, number: int, verb: int) -> bool:
     key = sentence.keys[number]
     if not topic and (key in _CLOSE or key in _SWITCH):
         return True
-    if sentence.bare[number] in _THAT | _SAY | _JUDGE:
+    if sentence.bare[number] in _CLAIMS_OR_THAT:
         return True
     return key in _STOPS and not (topic and key in "،,")
 
