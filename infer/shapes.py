@@ -27,7 +27,7 @@ from .workload import articles
 
 SHAPES: dict[str, dict[str, Any]] = {
     "bert-base": {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072},
-    "tiny": {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64},
+    "tiny": {"hidden_size": 256, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 256},
 }
 _WINDOW, _OVERLAP = 512, 64
 _SAMPLE = 12  # articles that the entity layer is set on
