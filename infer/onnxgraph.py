@@ -1,9 +1,10 @@
 """The ONNX graph of a model: encoder, pooling of words and all heads in one file, equal to torch's numbers.
 
-Inputs (windows B, pieces L, groups G, all free): input_ids, attention_mask, index (B, L) int64 as `rasid.encoding` has
-them; groups (G) int64, the numbers in `index` to answer for, counted from 0; counted (B, L) bool, the pieces that count
-for `text` heads. Outputs by head name: `tokens` log probabilities (B, G, types, 3); `pair` log probabilities (B, G - 1,
-classes), group 1 being the passage; `text` logits (B, classes) of each window. Knows no files but the one it writes.
+Inputs (windows B, pieces L, groups G, free, but two groups at least): input_ids, attention_mask, index (B, L) int64 as
+`rasid.encoding` has them; groups (G) int64, the numbers in `index` to answer for, counted from 0; counted (B, L) bool,
+the pieces that count for `text` heads. Outputs by head name: `tokens` log probabilities (B, G, types, 3); `pair` log
+probabilities (B, G - 1, classes), group 1 being the passage; `text` logits (B, classes) of each window. Knows no files
+but the one it writes.
 """
 
 from __future__ import annotations

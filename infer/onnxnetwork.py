@@ -19,6 +19,7 @@ from rasid.network import Floats, Heard, Precision
 from .exported import FOLDER, graph_file
 from .faults import FullError
 
+_FEWEST = 2  # groups: a `pair` head's part of the graph has one target at least
 _FULL_WORDS = ("allocate memory", "bad allocation", "bad_alloc")
 _MISSING = "engine onnx needs `pip install 'rasid[onnx]'`; or take --engine torch"
 
@@ -41,12 +42,14 @@ class OnnxNetwork:
     def log_probs(self, head: str, batch: Batch) -> Floats:
         nothing = torch.zeros_like(batch.index, dtype=torch.bool)
         (scores,) = self._run([head], batch, nothing)
-        return scores[:, 0] if self._kinds[head] == "pair" and batch.groups == 2 else scores
+        if self._kinds[head] == "pair":
+            return scores[:, 0] if batch.groups == 2 else scores
+        return scores[:, : batch.groups]
 
     def read(self, batch: Batch, counted: Tensor, tokens_head: str | None, text_heads: Sequence[str]) -> Heard:
         wanted = [tokens_head, *text_heads] if tokens_head else [*text_heads]
         found = dict(zip(wanted, self._run(wanted, batch, counted), strict=True))
-        words = found.pop(tokens_head) if tokens_head else None
+        words = found.pop(tokens_head)[:, : batch.groups] if tokens_head else None
         return Heard(words, found)
 
     def _run(self, heads: list[str], batch: Batch, counted: Tensor) -> list[Floats]:
@@ -54,7 +57,7 @@ class OnnxNetwork:
             "input_ids": batch.input_ids.numpy(),
             "attention_mask": batch.attention_mask.numpy(),
             "index": batch.index.numpy(),
-            "groups": np.arange(batch.groups),
+            "groups": np.arange(max(_FEWEST, batch.groups)),
             "counted": counted.numpy(),
         }
         feed = {name: value for name, value in feed.items() if name in self._inputs}
