@@ -159,6 +159,28 @@ HANDED_OVER: dict[str, tuple[str, dict[str, Any]]] = {
         "rasid.annotations:run_export",
         {"records": Path("gold"), "seeds": Path("raw"), "format": "brat", "output": Path("out"), "units": None},
     ),
+    "export news --to transformers --output plain --head topic --texts a.jsonl more": (
+        "rasid.infer.export:run_export",
+        {
+            "model": "news",
+            "to": "transformers",
+            "output": Path("plain"),
+            "head": ["topic"],
+            "texts": ["a.jsonl", "more"],
+            "overwrite": False,
+        },
+    ),
+    "export runs/mine --to onnx --precision int8 --dev gold --seeds raw --accept-loss": (
+        "rasid.infer.export:run_export",
+        {
+            "to": "onnx",
+            "output": None,
+            "precision": "int8",
+            "dev": Path("gold"),
+            "seeds": Path("raw"),
+            "accept_loss": True,
+        },
+    ),
     "compare report-a report-b --output folder": (
         "rasid.compare:run_compare",
         {
