@@ -215,6 +215,28 @@ HANDED_OVER: dict[str, tuple[str, dict[str, Any]]] = {
             "without_card": False,
         },
     ),
+    "export news --to transformers --output plain --head topic --texts a.jsonl more": (
+        "rasid.infer.export:run_export",
+        {
+            "model": "news",
+            "to": "transformers",
+            "output": Path("plain"),
+            "head": ["topic"],
+            "texts": ["a.jsonl", "more"],
+            "overwrite": False,
+        },
+    ),
+    "export runs/mine --to onnx --precision int8 --dev gold --seeds raw --accept-loss": (
+        "rasid.infer.export:run_export",
+        {
+            "to": "onnx",
+            "output": None,
+            "precision": "int8",
+            "dev": Path("gold"),
+            "seeds": Path("raw"),
+            "accept_loss": True,
+        },
+    ),
     "compare report-a report-b --output folder": (
         "rasid.compare:run_compare",
         {
