@@ -40,7 +40,7 @@ test: $(VENV)/installed-dev
 	$(BIN)/mypy
 	$(BIN)/rasid annotations validate
 	$(EVALUATE) --predictions $(REPORT)/held-out/*.jsonl $(GATED)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 # What the fold's models say of articles that they have not seen: REPORT holds it as of the last `make report`.
 REPORT   := docs/reports/seeds-cv

@@ -25,6 +25,25 @@ from rasid.records import json_schema
 SLOW_IMPORTS = ("torch", "transformers", "tokenizers", "numpy", "pydantic", "datasets", "yaml", "regex")
 # command line -> door, and the attributes that its room reads
 HANDED_OVER: dict[str, tuple[str, dict[str, Any]]] = {
+    "bench --shape bert-base --engines torch-fp32,onnx-int8 --articles 24 --rounds 5 --threads 2": (
+        "rasid.infer.bench:run_bench",
+        {
+            "model": "news",
+            "shape": "bert-base",
+            "engines": "torch-fp32,onnx-int8",
+            "articles": 24,
+            "rounds": 5,
+            "seed": 0,
+            "threads": 2,
+            "batch_tokens": 2048,
+            "device": "auto",
+            "output": None,
+        },
+    ),
+    "sweep sweep.yaml --set trials=2 --output out": (
+        "rasid.train.sweep:run_sweep",
+        {"config": "sweep.yaml", "set": ["trials=2"], "output": Path("out")},
+    ),
     "train configs/seeds.yaml": (
         "rasid.train.command:run_train",
         {"config": "configs/seeds.yaml", "set": [], "output": None, "dry_run": False, "resume": False},
@@ -44,7 +63,7 @@ HANDED_OVER: dict[str, tuple[str, dict[str, Any]]] = {
             "output": Path("out.jsonl"),
             "model": "news",
             "device": "auto",
-            "batch_tokens": 8192,
+            "batch_tokens": None,
             "text_column": "text",
             "id_column": None,
             "format": None,

@@ -43,6 +43,9 @@ def material(folder: Path) -> list[str]:
     probe = {
         "encoder": "unused",
         "output": "unused",
+        "window": 32,
+        "overlap": 8,
+        "pair_window": 32,
         "heads": {"ner": {"kind": "tokens", "inventory": "anercorp"}},
         "sources": {"train": part},
         "evaluation": {"dev": part},

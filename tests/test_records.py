@@ -76,7 +76,7 @@ BROKEN = {
     "is defined 2 times": change(clusters=(*sound().clusters, sound().clusters[0])),
     "is used 2 times": change_entity(1, id="T1"),
     "has no mention": change_entity(0, cluster="C2"),
-    "is a value and has no cluster": change_entity(2, cluster="C1"),
+    "is a value, its cluster must be null": change_entity(2, cluster="C1"),
     "cluster 'C7' is not defined": change_entity(1, cluster="C7"),
     "a cluster has no type 'DATE'": change(clusters=(sound().clusters[0], Cluster(id="C2", name="داعش", type="DATE"))),
     "the target is not a cluster": change(stances=(Stance(target="C9", scope="article", label="none"),)),

@@ -22,9 +22,13 @@ _MODEL = {
     *("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
     *("vocab.txt", "vocab.json", "merges.txt"),
 }
-_BESIDE = {CARD, "LICENSE", "metrics.json", "report.json", "report.md", "labels.md", "calibration.json"}
-# Names paths of this machine, or is of use to nobody else; the card holds the config without them.
-_KEPT = {"run.yaml", "claim.json", "checkpoints"}
+_BESIDE = {
+    *(CARD, "LICENSE", "metrics.json", "report.json", "report.md", "labels.md", "calibration.json"),
+    *("history.jsonl", "training.json"),
+}
+# Names paths of this machine, is of use to nobody else, or is made again from the model (`rasid export`); the card
+# holds the config without paths.
+_KEPT = {"run.yaml", "claim.json", "checkpoints", "tensorboard", "onnx"}
 
 
 @dataclass(frozen=True)
