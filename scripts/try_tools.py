@@ -3,9 +3,11 @@
     python -m venv tool && tool/bin/pip install label-studio   # or: doccano 'marshmallow<4' 'numpy<2'
     python scripts/try_tools.py labelstudio --bin tool/bin
 
-Starts the tool on 127.0.0.1 in a folder of its own, makes a project with Rasid's labelling configuration, puts the
+Starts the tool on this machine in a folder of its own, makes a project with Rasid's labelling configuration, puts the
 project's annotations in with two articles of emoji, tatweel, harakat and direction marks, fetches the tool's own
-export and reads it. Says of each record whether it came back byte for byte, and what differs where it did not. The
+export and reads it. Says of each record whether it came back byte for byte, and what differs where it did not.
+Label Studio listens on 127.0.0.1; doccano's own command on every interface, so use it where nobody else can reach the
+machine. The
 server is stopped at the end, whatever happens.
 """
 
