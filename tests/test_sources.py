@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from rasid.errors import DataError
+from rasid.model import Head
 from rasid.train.config import Blocks, Source
+from rasid.train.evaluation import judge_texts
 from rasid.train.sources import (
     TaggedToken,
     mapped,
@@ -86,6 +88,41 @@ def test_a_fixed_split_parts_whole_blocks_and_loses_nothing(tmp_path: Path) -> N
         parts[part] = [gold.text for gold in read_texts(source)]
     assert parts["dev"] == [f"س{i}" for i in (4, 5, 10, 11, 16, 17, 22, 23)]
     assert sorted(parts["train"] + parts["dev"]) == sorted(f"س{i}" for i in range(25))
+
+
+JOINED = "زار\tO\nسامر\tB-PER\n\nالحداد\tI-PER\nعاد\tO\n\nالميناء\tB-LOC\n\nس\tO\nص\tO\nع\tO\nغ\tO\nف\tO\n"
+
+
+def test_neighbours_are_joined_up_to_so_many_words(tmp_path: Path) -> None:
+    file = tmp_path / "a.tsv"
+    file.write_text(JOINED, encoding="utf-8")
+    first, second = read_texts(Source(head="h", reader="conll", path=file, join=5))
+    assert (first.text, second.text) == ("زار سامر الحداد عاد الميناء", "س ص ع غ ف")
+    assert (first.starts, second.starts) == ((0, 2, 4), (0,))
+    # A span never goes on into the next sentence, whatever the tags say.
+    assert [e.span.of(first.text) for e in first.entities] == ["سامر", "الحداد", "الميناء"]
+    assert first.by_sentence(first.tags or ()) == [["O", "B-PER"], ["I-PER", "O"], ["B-LOC"]]
+
+
+def test_joining_changes_neither_tokens_nor_what_is_scored(tmp_path: Path) -> None:
+    file = tmp_path / "a.tsv"
+    file.write_text(JOINED, encoding="utf-8")
+    head = Head(kind="tokens", labels=("PER", "LOC"))
+    for join in (None, 1, 3, 5, 100):
+        golds = read_texts(Source(head="h", reader="conll", path=file, join=join))
+        assert [t.of(gold.text) for gold in golds for t in gold.tokens or ()] == JOINED.split()[::2]
+        persons = [[e for e in gold.entities if e.type == "PER"] for gold in golds]
+        assert judge_texts(head, golds, persons)["lenient_f1"] == pytest.approx(2 * 2 / (2 + 3))
+
+
+def test_sentences_of_several_blocks_are_not_joined(tmp_path: Path) -> None:
+    file = tmp_path / "a.tsv"
+    file.write_text("\n\n".join(f"س{i}\tO" for i in range(12)), encoding="utf-8")
+    blocks = Blocks(size=2, every=3, offset=1)
+    dev = read_texts(Source(head="h", reader="conll", path=file, part="dev", blocks=blocks, join=100))
+    assert [gold.text for gold in dev] == ["س2 س3", "س8 س9"]
+    with pytest.raises(ValueError, match="join is for the conll reader"):
+        Source(head="h", reader="wojood", path=file, join=5)
 
 
 def test_pairs_and_their_label_map(tmp_path: Path) -> None:

@@ -120,6 +120,7 @@ class Source(Section):
     texts: Path | None = None  # the raw articles, for the annotations readers
     part: Literal["all", "train", "dev"] = "all"  # with `blocks`
     blocks: Blocks | None = None
+    join: int | None = Field(default=None, ge=1)  # for the conll reader: words of neighbouring sentences read together
     map: dict[str, str] | None = None
     partial: bool = False
     repeat: float = 1.0
@@ -141,6 +142,12 @@ class Source(Section):
             raise ValueError(f"ids: expected 0 <= low < high <= 1, got {low} and {high}")
         if self.reader != "labelled" and (self.ids != (0.0, 1.0) or self.columns != Columns()):
             raise ValueError("ids and columns are for the labelled reader")
+        return self
+
+    @model_validator(mode="after")
+    def _for_sentences(self) -> Source:
+        if self.join is not None and self.reader != "conll":
+            raise ValueError("join is for the conll reader")
         return self
 
     @model_validator(mode="after")
@@ -228,6 +235,7 @@ class RunConfig(Section):
     # are calibrated on their `evaluation` sets.
     calibration: Path | None = None
     few_shot: FewShot | None = None
+    soup: int = Field(default=1, ge=1)  # runs that differ in chance alone, their weights averaged
     seeds: tuple[int, ...] = ()  # a run for each, and a report with mean and spread
     data: Data = Data()
     card: CardSection = CardSection()

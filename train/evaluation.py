@@ -75,9 +75,10 @@ def judge_texts(head: Head, gold: Sequence[GoldText], predicted: Sequence[Sequen
     """Scores of a `tokens` head: strict and lenient seqeval F1 of flat tokenised data, else strict span F1."""
     if head.nested or any(g.tags is None for g in gold):
         return {"span_f1": span_f1([to_words(g) for g in gold], predicted)}
+    tags = [token_tags(g.tokens or (), p) for g, p in zip(gold, predicted, strict=True)]
     scores = conll_scores(
-        [list(g.tags or ()) for g in gold],
-        [token_tags(g.tokens or (), p) for g, p in zip(gold, predicted, strict=True)],
+        [sentence for g in gold for sentence in g.by_sentence(g.tags or ())],
+        [sentence for g, own in zip(gold, tags, strict=True) for sentence in g.by_sentence(own)],
     )
     return {"strict_f1": scores.strict.f1, "lenient_f1": scores.lenient.f1}
 

@@ -6,8 +6,9 @@ inference cuts them; the tokens' own places are kept for scoring one label per t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 
 from rasid import conll
@@ -35,7 +36,8 @@ class Typed:
 class GoldText:
     """A text with its entities; `tokens` and `tags` are the corpus's own words and labels, where it has one label each.
 
-    The tags are kept as printed: strict IOB2 reads a stray I- otherwise than the lenient habit does.
+    The tags are kept as printed: strict IOB2 reads a stray I- otherwise than the lenient habit does. `starts` are the
+    tokens that begin a sentence; a text of one sentence has one, 0.
     """
 
     doc: str
@@ -43,6 +45,12 @@ class GoldText:
     entities: tuple[Typed, ...]
     tokens: tuple[Span, ...] | None = None
     tags: tuple[str, ...] | None = None
+    starts: tuple[int, ...] = (0,)
+
+    def by_sentence(self, tags: Sequence[str]) -> list[list[str]]:
+        """A label for each token, cut into sentences."""
+        ends = (*self.starts[1:], len(tags))
+        return [list(tags[start:end]) for start, end in zip(self.starts, ends, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -69,18 +77,40 @@ def tagged_sentences(path: Path, separator: str | None) -> Iterator[list[TaggedT
     return conll.tagged_sentences(_lines(path), str(path), separator)
 
 
-def _gold_text(doc: str, sentence: list[TaggedToken]) -> GoldText:
+def _gold_text(doc: str, run: Sequence[Sequence[TaggedToken]]) -> GoldText:
+    """Sentences that follow one another as one text."""
+    sentence = [token for each in run for token in each]
     tokens, position = [], 0
     for token in sentence:
         tokens.append(Span(position, position + len(token.word)))
         position += len(token.word) + 1
+    starts = tuple(accumulate((len(each) for each in run[:-1]), initial=0))
     entities = tuple(
-        Typed(Span(tokens[start].start, tokens[end - 1].end), kind)
-        for start, end, kind in spans_of([token.tags for token in sentence])
+        Typed(Span(tokens[first + start].start, tokens[first + end - 1].end), kind)
+        for first, each in zip(starts, run, strict=True)
+        for start, end, kind in spans_of([token.tags for token in each])
     )
     flat = all(len(token.tags) == 1 for token in sentence)
     tags = tuple(token.tags[0] for token in sentence) if flat else None
-    return GoldText(doc, " ".join(token.word for token in sentence), entities, tuple(tokens), tags)
+    return GoldText(doc, " ".join(token.word for token in sentence), entities, tuple(tokens), tags, starts)
+
+
+def _runs(
+    sentences: Iterable[tuple[int, list[TaggedToken]]], most: int | None
+) -> Iterator[tuple[int, list[list[TaggedToken]]]]:
+    """Numbered sentences in runs of neighbours of `most` words together (None: each on its own), with the number of the
+    first; a longer sentence is a run."""
+    run: list[list[TaggedToken]] = []
+    first = 0
+    for number, sentence in sentences:
+        apart = number != first + len(run) or most is None or sum(map(len, run)) + len(sentence) > most
+        if run and apart:
+            yield first, run
+            run = []
+        first = first if run else number
+        run.append(sentence)
+    if run:
+        yield first, run
 
 
 _PROCLITICS = frozenset("وفبلكس")
@@ -119,19 +149,23 @@ def rejoin_clitics(sentence: list[TaggedToken]) -> list[TaggedToken]:
 
 
 def _conll(source: Source) -> Iterator[GoldText]:
-    for number, sentence in enumerate(tagged_sentences(source.path, "\t")):
-        if source.blocks is None or source.blocks.is_dev(number) == (source.part == "dev"):
-            yield _gold_text(f"{source.path.stem}:{number}", sentence)
+    sentences = (
+        (number, sentence)
+        for number, sentence in enumerate(tagged_sentences(source.path, "\t"))
+        if source.blocks is None or source.blocks.is_dev(number) == (source.part == "dev")
+    )
+    for number, run in _runs(sentences, source.join):
+        yield _gold_text(f"{source.path.stem}:{number}", run)
 
 
 def _wojood(source: Source) -> Iterator[GoldText]:
     for number, sentence in enumerate(tagged_sentences(source.path, None)):
-        yield _gold_text(f"{source.path.stem}:{number}", sentence)
+        yield _gold_text(f"{source.path.stem}:{number}", [sentence])
 
 
 def _wikifane(source: Source) -> Iterator[GoldText]:
     for number, sentence in enumerate(tagged_sentences(source.path, "\t")):
-        yield _gold_text(f"{source.path.stem}:{number}", rejoin_clitics(sentence))
+        yield _gold_text(f"{source.path.stem}:{number}", [rejoin_clitics(sentence)])
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from transformers import EarlyStoppingCallback, Trainer, TrainerCallback
+from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
 from rasid.errors import ConfigError
@@ -40,6 +40,11 @@ class Curve(TrainerCallback, ExportableState):
 
     def state(self) -> dict[str, Any]:
         return {"args": {}, "attributes": {"pending": self.pending, "logged": self.logged}}
+
+
+def chance(args: TrainingArguments) -> int:
+    """The seed of the batches' order and of what is drawn for each: `data_seed`, and `seed` where there is none."""
+    return int(args.seed if args.data_seed is None else args.data_seed)
 
 
 class MultiTaskTrainer(Trainer):
@@ -138,7 +143,7 @@ class MultiTaskTrainer(Trainer):
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Tensor:
         labels, share, number = (inputs.pop(name) for name in ("labels", "share", "number"))
-        torch.manual_seed(int(np.random.SeedSequence((self.args.seed, number)).generate_state(1)[0]))
+        torch.manual_seed(int(np.random.SeedSequence((chance(self.args), number)).generate_state(1)[0]))
         if self._config.word_dropout and labels.ndim == 3:
             inputs["input_ids"] = self._without_words(inputs)
         loss = self._losses[inputs["head"]].mean(model(**inputs).float(), labels)

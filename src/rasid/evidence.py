@@ -4,7 +4,8 @@ Two things are added to them. A `lift`, since labels that are likelier than not 
 the best F1 that can be had, the threshold that reaches it is F*/2 (Lipton et al. 2014, arXiv 1402.1892). And what an
 article says of a name in its other places: a model reads each place on its own, so it may find بشار الأسد in the first
 paragraph and miss it in the last; pooled per type, a name named clearly somewhere is found where its surroundings are
-silent, and one found once against the evidence of all other places goes. Knows nothing of models, offsets or clusters.
+silent, and one found once against the evidence of all other places goes. Where the form alone says what a figure is
+(percentages), it is told to the decoder. Knows nothing of models, offsets or clusters.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rasid.decode import WordSpan, spans
-from rasid.labels import VALUES, Inventory
+from rasid.labels import FIGURES, VALUES, Inventory
 from rasid.normalizer import normalise
+from rasid.percentages import percentages
 
 Floats = NDArray[np.float32]
 _PARTICLES = ("و", "ف", "ب", "ل", "ك", "وب", "ول", "فب", "فل", "وك")  # written onto a word; the name is the rest
@@ -27,6 +29,7 @@ _ARTICLE = "ال"
 _SHORTEST = 3  # letters that have to stay when a particle is taken off
 _MARKS = ".,،؛;:!؟?\"'()[]{}<>/-"
 _LOUDEST = 8.0  # nats; how much one place may say
+_BY_FORM = 0.98  # the probability of a label that the form settles
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +115,10 @@ class _Names:
 def article_spans(
     log_probs: Floats, words: Sequence[str], inventory: Inventory, lift: float = 0.0, pooling: float = 0.0
 ) -> list[WordSpan]:
-    """The spans of an article from BIO log probabilities (words, types, 3) and the words; see `lifted`, `pooled`."""
-    return spans(pooled(lifted(log_probs, lift), words, inventory, pooling), inventory)
+    """The spans of an article from BIO log probabilities (words, types, 3) and the words; see `lifted`, `pooled` and
+    `percentages_told`."""
+    told = percentages_told(lifted(log_probs, lift), words, inventory)
+    return spans(pooled(told, words, inventory, pooling), inventory)
 
 
 def lifted(log_probs: Floats, lift: float) -> Floats:
@@ -124,6 +129,23 @@ def lifted(log_probs: Floats, lift: float) -> Floats:
 def _normalised(log_scores: NDArray[np.floating]) -> Floats:
     normal: Floats = (log_scores - np.logaddexp.reduce(log_scores, axis=2, keepdims=True)).astype(np.float32)
     return normal
+
+
+def percentages_told(log_probs: Floats, words: Sequence[str], inventory: Inventory) -> Floats:
+    """BIO log probabilities (words, types, 3) in which every percentage is one, and no other figure: what
+    `rasid.percentages` finds. Inventories without PERCENT get their scores back."""
+    found = list(percentages(words)) if "PERCENT" in inventory.types else []
+    if not found:
+        return log_probs
+    outside, begin, inside = np.log(np.full((3, 3), (1 - _BY_FORM) / 2) + np.eye(3) * (_BY_FORM - (1 - _BY_FORM) / 2))
+    percent, told = inventory.index("PERCENT"), log_probs.copy()
+    figures = [number for number, name in enumerate(inventory.types) if name in FIGURES]
+    for start, end in found:
+        told[start:end, figures] = outside
+        told[start:end, percent] = inside
+        told[start, percent] = begin
+        told[end : end + 1, percent] = outside  # a percentage that follows at once writes over it
+    return told
 
 
 def pooled(log_probs: Floats, words: Sequence[str], inventory: Inventory, weight: float) -> Floats:
