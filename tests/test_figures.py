@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -10,8 +11,10 @@ import pytest
 
 from rasid.matching import surface_key
 from rasid.metrics import conll_scores
+from rasid.model import Head
 from rasid.text import Span
 from rasid.train.config import Blocks, Source
+from rasid.train.evaluation import judge_texts, token_tags
 from rasid.train.figures import (
     Figure,
     Units,
@@ -53,8 +56,6 @@ def test_micro_and_type_figures_are_seqevals() -> None:
     for each in gold:  # predictions are spans, so their tags are well formed
         guess = sentence([tag if generator.random() < 0.8 else "O" for tag in each.tags or ()])
         predicted.append(list(guess.entities))
-    from rasid.train.evaluation import token_tags
-
     tags = [token_tags(g.tokens or (), p) for g, p in zip(gold, predicted, strict=True)]
     oracle = conll_scores([list(g.tags or ()) for g in gold], tags)
     figures = text_figures([settled(g) for g in gold], predicted, False, units_of([g.doc for g in gold], SOURCE), ())
@@ -67,6 +68,27 @@ def test_micro_and_type_figures_are_seqevals() -> None:
 
 
 SOURCE = Source(head="h", reader="conll", path=Path("dev.tsv"))
+
+
+def test_sentences_that_are_read_together_are_scored_one_by_one() -> None:
+    """Figures of texts of several sentences are those of the sentences alone, whatever the tags at the seams."""
+    generator = random.Random(6)
+    own = [random_tags(generator) for _ in range(60)]
+    gold = []
+    for n in range(0, 60, 3):
+        tags = [tag for each in own[n : n + 3] for tag in each]
+        starts = (0, len(own[n]), len(own[n]) + len(own[n + 1]))
+        gold.append(replace(sentence(tags, n), starts=starts))
+    predicted = [[entity for entity in each.entities if generator.random() < 0.7] for each in gold]
+    units = units_of([g.doc for g in gold], SOURCE)
+    figures = text_figures(gold, predicted, False, units, ())
+    scores = judge_texts(Head(kind="tokens", labels=TYPES), gold, predicted)
+    tags = [token_tags(g.tokens or (), p) for g, p in zip(gold, predicted, strict=True)]
+    oracle = conll_scores(own, [s for g, each in zip(gold, tags, strict=True) for s in g.by_sentence(each)])
+    for measure, expected in (("strict", oracle.strict), ("lenient", oracle.lenient)):
+        assert found(figures, measure, "all").value == pytest.approx(expected.f1)
+        assert found(figures, measure, "all").support == expected.support
+        assert scores[f"{measure}_f1"] == pytest.approx(expected.f1)
 
 
 def test_strict_reads_iob2_to_the_letter() -> None:
@@ -122,6 +144,8 @@ def test_units_are_blocks_articles_or_sentences() -> None:
     units = units_of(["train:360", "train:399", "train:760"], blocks)
     assert (units.kind, units.of, units.count) == ("blocks of 40 sentences", ["9", "9", "19"], 2)
     assert units_of(["dev:3", "dev:4"], SOURCE).count == 2
+    joined = SOURCE.model_copy(update={"join": 150})
+    assert units_of(["dev:0", "dev:4"], joined).kind == "runs of sentences of up to 150 words"
     annotated = SOURCE.model_copy(update={"reader": "annotations"})
     assert units_of(["one", "two"], annotated).kind == "articles"
 

@@ -102,7 +102,8 @@ def units_of(docs: Sequence[str], source: Source) -> Units:
         return Units(f"blocks of {size} sentences", [str(int(doc.rpartition(":")[2]) // size) for doc in docs])
     if source.reader in ("annotations", "annotated-stances"):
         return Units("articles", list(docs))
-    return Units("texts" if source.reader == "labelled" else "sentences", [str(i) for i in range(len(docs))])
+    sentences = f"runs of sentences of up to {source.join} words" if source.join else "sentences"
+    return Units("texts" if source.reader == "labelled" else sentences, [str(i) for i in range(len(docs))])
 
 
 def settled(gold: GoldText) -> GoldText:
@@ -148,9 +149,16 @@ def sides_of(gold: GoldText, predicted: Sequence[Typed], measure: str) -> Sides:
     """Both sides of a settled text under one of `measures_of`."""
     if measure not in ("strict", "lenient"):
         return Sides(gold.text, frozenset(gold.entities), frozenset(predicted))
-    tokens, strict = gold.tokens or (), measure == "strict"
-    own = chunks(tokens, gold.tags or (), strict)
-    return Sides(gold.text, own, chunks(tokens, token_tags(tokens, predicted), strict))
+    read = token_tags(gold.tokens or (), predicted)
+    return Sides(gold.text, _tagged(gold, gold.tags or (), measure), _tagged(gold, read, measure))
+
+
+def _tagged(gold: GoldText, tags: Sequence[str], measure: str) -> frozenset[Typed]:
+    """The entities of a text's tags, sentence by sentence: none goes on into the next."""
+    sentences = zip(gold.starts, gold.by_sentence(tags), strict=True)
+    tokens = gold.tokens or ()
+    found = (chunks(tokens[start : start + len(own)], own, measure == "strict") for start, own in sentences)
+    return frozenset(entity for each in found for entity in each)
 
 
 def summed_by_unit(rows: Sequence[Row], units: Sequence[str]) -> list[Row]:
