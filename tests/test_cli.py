@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -378,11 +377,15 @@ def test_an_example_on_a_help_page_parses() -> None:
 
 
 def test_help_comes_in_under_half_a_second() -> None:
+    def spent() -> float:  # of processor time, since a busy machine is not a slow command
+        used = os.times()
+        return used.children_user + used.children_system
+
     seconds = []
-    for _ in range(5):  # the best of five: a busy machine is not a slow command
-        begun = time.perf_counter()
+    for _ in range(5):
+        begun = spent()
         assert python("-m", "rasid", "--help").returncode == 0
-        seconds.append(time.perf_counter() - begun)
+        seconds.append(spent() - begun)
     assert min(seconds) < 0.5
 
 
@@ -391,7 +394,7 @@ def test_nothing_heavy_is_imported_before_a_command_is_chosen() -> None:
     found = set(python("-c", probe).stdout.split())
     assert "rasid.cli" in found
     assert not found.intersection(SLOW_IMPORTS)
-    assert not [name for name in found if name.startswith(("rasid.train", "rasid.infer", "rasid.model"))]
+    assert not {".".join(name.split(".")[:2]) for name in found} & {"rasid.train", "rasid.infer", "rasid.model"}
 
 
 def test_the_library_leaves_logging_and_the_environment_alone() -> None:
@@ -489,7 +492,8 @@ def test_the_schema_is_valid_and_accepts_a_record(capsys: pytest.CaptureFixture[
         "stances": [{"target": "C1", "scope": [0, 9], "label": "against", "evidence": [[0, 9]]}],
     }
     validator.validate(record)
-    for wrong in ({"doc": 3}, {"entities": [{}]}, {"colour": "red"}):
+    faults: tuple[dict[str, object], ...] = ({"doc": 3}, {"entities": [{}]}, {"colour": "red"})
+    for wrong in faults:
         assert not validator.is_valid({**record, **wrong})
 
 
