@@ -26,11 +26,11 @@ from scipy.stats import binomtest
 from rasid.annotations import Annotated, load_annotations
 from rasid.counts import Counts, count
 from rasid.errors import RasidError
-from rasid.evaluate import load_predictions
 from rasid.gate import Gate, load_gate
 from rasid.gatecommand import read_baseline
 from rasid.gating import Baseline, Evidence, Verdict, failed, judge
 from rasid.passagecounts import count_passages
+from rasid.predictions import load_predictions
 from rasid.records import Record
 from rasid.thresholds import without_type
 

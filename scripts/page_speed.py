@@ -21,7 +21,8 @@ from pathlib import Path
 from rasid.annotations import Annotated
 from rasid.evaluate import evaluate
 from rasid.evaluationpage import evaluation_page
-from rasid.mistakes import Mistake, all_mistakes, write_mistakes
+from rasid.mistakecounts import write_mistakes
+from rasid.mistakes import Mistake, all_mistakes
 from rasid.records import Entity, Record, sha256_of
 
 PHRASE = "قال إن الوفد وصل إلى في من على بعد أن مع خلال مؤتمر صحفي أمس وأضاف وكالة CNN نحو 40 موقع"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from rasid.confusion import ENDS, MISSED, SPURIOUS, Cell, confusion
 from rasid.excerpt import Excerpt
 from rasid.mistakes import Kind, Mistake
@@ -20,10 +22,11 @@ WRONG = [
     mistake("missed", "GPE", None),
     mistake("spurious", None, "LOC"),
 ]
+FAULTS = Counter(each.fault for each in WRONG)
 
 
 def test_every_gold_entity_stands_in_one_cell_of_its_row() -> None:
-    found = confusion(WRONG, {"GPE": 10, "ORG": 3, "LOC": 0})
+    found = confusion(FAULTS, {"GPE": 10, "ORG": 3, "LOC": 0})
     assert found.types == ("GPE", "LOC", "ORG")
     assert set(found.cells) == {
         Cell("GPE", "GPE", 6),
@@ -39,6 +42,6 @@ def test_every_gold_entity_stands_in_one_cell_of_its_row() -> None:
 
 
 def test_rare_types_are_left_out_and_counted() -> None:
-    found = confusion(WRONG, {"GPE": 10, "ORG": 3, "LOC": 0}, most=1)
+    found = confusion(FAULTS, {"GPE": 10, "ORG": 3, "LOC": 0}, most=1)
     assert (found.types, found.left_out) == (("GPE",), 2)
     assert {cell.predicted for cell in found.cells} == {"GPE", ENDS, MISSED}

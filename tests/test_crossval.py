@@ -11,8 +11,9 @@ import pytest
 from rasid.annotations import load_annotations
 from rasid.config import parse_config
 from rasid.errors import DataError
-from rasid.evaluate import evaluate, load_predictions
+from rasid.evaluate import evaluate
 from rasid.model import load_model
+from rasid.predictions import load_predictions
 from rasid.records import Cluster, Entity, Record, Stance, sha256_of
 from rasid.text import passages
 from rasid.train import calibrate as calibration

@@ -15,8 +15,9 @@ from jsonschema import Draft202012Validator
 from rasid.annotations import load_annotations
 from rasid.counts import read_counts
 from rasid.errors import ConfigError, DataError
-from rasid.evaluate import evaluate, load_predictions, run_evaluate
+from rasid.evaluate import evaluate, run_evaluate
 from rasid.matching import SchemeCounts, by_seen
+from rasid.predictions import load_predictions
 from rasid.records import Cluster, Entity, ModelInfo, Record, Stance, sha256_of
 from rasid.schemas import report_schema, runs_schema
 from rasid.text import passages
@@ -374,12 +375,12 @@ def test_a_model_predicts_the_gold_texts(
 ) -> None:
     asked: list[tuple[list[tuple[str, str]], str, str]] = []
 
-    def predict_texts(texts: list[tuple[str, str]], model: str, device: str) -> list[Record]:
+    def stream_texts(texts: list[tuple[str, str]], model: str, device: str) -> list[Record]:
         asked.append((texts, model, device))
         return predicted_records()
 
     stand_in = ModuleType("rasid.infer.job")
-    stand_in.predict_texts = predict_texts  # type: ignore[attr-defined]
+    stand_in.stream_texts = stream_texts  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "rasid.infer.job", stand_in)
     assert run_evaluate(arguments(folders, predictions=None, model="tiny", device="cpu")) == 0
     assert asked == [(list(TEXTS.items()), "tiny", "cpu")]

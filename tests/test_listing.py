@@ -36,7 +36,7 @@ def test_names_stand_once_and_offsets_are_those_of_the_excerpt() -> None:
     text = "قال 😀 مجلس الأمن اليوم"
     council = entity(text, "مجلس الأمن")
     excerpt = Excerpt(4, text[4:])
-    rows = tuple(Row(doc, ("missed",), excerpt, (Marks((council,)), Marks(())), 0.5) for doc in ("a", "b", "a"))
+    rows = [Row(doc, ("missed",), excerpt, (Marks((council,)), Marks(())), 0.5).flat for doc in ("a", "b", "a")]
     tree = Listing((Line("gold"), Line("predicted")), (Facet("kind", "Kind"),), rows, 3).tree()
     assert tree["docs"] == ["a", "b"]
     assert tree["facets"] == [{"key": "kind", "label": "Kind", "values": ["missed"]}]
@@ -51,5 +51,5 @@ def test_what_reaches_out_of_the_excerpt_is_cut_and_what_lies_outside_is_left_ou
     text = "وزارة الخارجية الروسية تنفي"
     ministry, denial = entity(text, "وزارة الخارجية الروسية"), entity(text, "تنفي")
     row = Row("a", (), Excerpt(6, "الخارجية"), (Marks((ministry,), (denial,)),))
-    (marks,) = Listing((Line("gold"),), (), (row,), 1).tree()["rows"][0][4]
+    (marks,) = Listing((Line("gold"),), (), [row.flat], 1).tree()["rows"][0][4]
     assert marks == [[0, 8, 0, 1, 0.5, 0, 22]]

@@ -23,7 +23,7 @@ from rasid.matching import (
     by_type,
     group_rows,
     match,
-    outcome_row,
+    outcomes,
     scheme_counts,
     scheme_f1,
     scheme_row,
@@ -74,7 +74,7 @@ def test_the_pairing_is_the_best_of_all(gold: tuple[Entity, ...], predicted: tup
     left, right = ({(e.start, e.end, e.type) for e in side} for side in (gold, predicted))
     same, one, other = len(left & right), sorted(left - right), sorted(right - left)
     equal, typed, overlaps = max(worth(pairs) for pairs in pairings(one, other))
-    row = outcome_row(match(Unit(gold, predicted)))
+    row = outcomes(Unit(gold, predicted)).row
     expected = [same, equal, typed, overlaps - equal - typed, len(one) - overlaps, len(other) - overlaps]
     assert list(row) == expected
 
@@ -85,7 +85,7 @@ def test_schemes_are_ordered_and_count_every_entity_once(
     gold: tuple[Entity, ...], predicted: tuple[Entity, ...]
 ) -> None:
     unit = Unit(gold, predicted)
-    row = outcome_row(match(unit))
+    row = outcomes(Unit(gold, predicted)).row
     sizes = [len({(e.start, e.end, e.type) for e in side}) for side in (predicted, gold)]
     for scheme in SCHEMES:
         counts = scheme_counts(row, scheme)
@@ -112,7 +112,7 @@ def test_order_and_repeats_of_the_input_change_nothing(
     shuffled = [[*side, *side[:1]] for side in (gold, predicted)]
     for side in shuffled:
         dice.shuffle(side)
-    assert outcome_row(match(Unit(*map(tuple, shuffled)))) == outcome_row(match(Unit(gold, predicted)))
+    assert outcomes(Unit(*map(tuple, shuffled))).row == outcomes(Unit(gold, predicted)).row
 
 
 def test_the_six_scenarios_of_the_scheme() -> None:
@@ -127,7 +127,7 @@ def test_the_six_scenarios_of_the_scheme() -> None:
         Outcome.TYPE,
         Outcome.OVERLAP,
     ]
-    row = outcome_row(matched)
+    row = outcomes(Unit(gold, predicted)).row
     assert {scheme: scheme_counts(row, scheme) for scheme in SCHEMES} == {
         "strict": SchemeCounts(1, 3, 0, 1, 1),
         "boundary": SchemeCounts(2, 2, 0, 1, 1),
@@ -141,7 +141,7 @@ def test_a_worked_example_with_known_figures() -> None:
     """Six gold and seven predicted names, scored by hand after the published formulas."""
     gold = entities([(0, 4, "P"), (6, 12, "L"), (20, 26, "P"), (30, 34, "O"), (40, 44, "L"), (50, 60, "O")])
     rows = [(0, 4, "P"), (6, 12, "P"), (22, 26, "P"), (28, 34, "L"), (50, 54, "O"), (56, 60, "O"), (70, 72, "L")]
-    row = outcome_row(match(Unit(gold, entities(rows))))
+    row = outcomes(Unit(gold, entities(rows))).row
     # (50, 60) has two predictions inside: one is its partner, the other spurious, as is (70, 72); (40, 44) is missed.
     assert scheme_counts(row, "strict") == SchemeCounts(1, 4, 0, 1, 2)
     assert scheme_counts(row, "boundary") == SchemeCounts(2, 3, 0, 1, 2)
@@ -180,7 +180,7 @@ def test_flat_entities_score_as_in_seqeval_and_scikit_learn(
     left: list[tuple[int, int, str]], right: list[tuple[int, int, str]]
 ) -> None:
     gold, predicted = flat(left), flat(right)
-    row = outcome_row(match(Unit(gold, predicted)))
+    row = outcomes(Unit(gold, predicted)).row
     if not (gold or predicted):
         assert scheme_f1(row, "strict") == 0.0
         return

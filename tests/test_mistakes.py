@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from rasid.errors import DataError
 from rasid.excerpt import Excerpt
 from rasid.metrics import Unit, span_scores
-from rasid.mistakes import MEANING, Mistake, count_kinds, mistakes, page, read_mistakes, write_mistakes
+from rasid.mistakecounts import count_kinds, count_mistakes, page, write_mistakes
+from rasid.mistakes import MEANING, Mistake, mistakes, read_mistakes
 from rasid.records import Entity, Record, sha256_of
 
 TEXT = "أ ب ج د ه و ز ح ط ي"  # words of one letter: word n stands at [2n, 2n + 1)
@@ -77,7 +78,7 @@ def test_every_wrong_entity_stands_in_one_mistake(gold: list[Entity], predicted:
     wrong = [[(e.start, e.end, e.type) for m in found if (e := pick(m))] for pick in (gold_of, predicted_of)]
     assert sorted(wrong[0]) == sorted(keys[0] - keys[1])
     assert sorted(wrong[1]) == sorted(keys[1] - keys[0])
-    counts = count_kinds(found, *map(len, keys))
+    counts = count_kinds(count_mistakes(found).faults, *map(len, keys))
     assert sum(each.count for each in counts) == len(found)
     reached = span_scores([Unit(left.entities, right.entities)]).micro.f1
     assert all(each.f1_without >= reached - 1e-12 for each in counts)
@@ -97,7 +98,7 @@ def test_what_each_kind_costs() -> None:
     gold = [entity(0, 0, "PERS"), entity(2, 3, "ORG"), entity(5, 5, "GPE")]
     predicted = [entity(2, 4, "ORG"), entity(5, 5, "GPE"), entity(8, 8, "LOC")]
     found = mistakes(record(*gold), record(*predicted), TEXT)
-    costs = {each.kind: each.f1_without for each in count_kinds(found, 3, 3)}
+    costs = {each.kind: each.f1_without for each in count_kinds(count_mistakes(found).faults, 3, 3)}
     assert costs == {
         "missed": pytest.approx(2 * 2 / 7),
         "too long": pytest.approx(2 * 2 / 6),

@@ -16,7 +16,8 @@ import numpy as np
 from rasid.aggregation import article_probabilities
 from rasid.calibration import Calibration, Floats
 from rasid.labels import STANCES
-from rasid.mistakes import mistakes, write_mistakes
+from rasid.mistakecounts import write_mistakes
+from rasid.mistakes import mistakes
 from rasid.records import Record
 from rasid.reliability import RELIABILITY_HEADER, Reliability, draw, reliability, reliability_rows
 from rasid.tables import table

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,17 +55,27 @@ def load_annotations(folder: Path, seeds: Path) -> list[Annotated]:
     """
     if not folder.exists():
         raise DataError(f"{folder}: no such folder or file of annotations")
-    loaded: dict[str, Annotated] = {}
-    for where, record in read_records(folder):
-        if record.doc in loaded:
+    return list(sound_annotations(read_records(folder), folder, seeds))
+
+
+def sound_annotations(records: Iterable[tuple[str, Record]], folder: Path, seeds: Path) -> Iterator[Annotated]:
+    """(where, record) pairs out of `folder` with their texts, one at a time. Raises DataError as `load_annotations`."""
+    docs: set[str] = set()
+    for where, record in records:
+        if record.doc in docs:
             raise DataError(f"{where}: doc {record.doc!r} stands twice in {folder}")
-        text = seed_text(seeds, record.doc)
-        found = faults(record, text)
-        if found:
-            more = f" (and {len(found) - 1} more: rasid annotations validate)" if len(found) > 1 else ""
-            raise DataError(f"{where}: {found[0]}{more}")
-        loaded[record.doc] = Annotated(record, text)
-    return list(loaded.values())
+        docs.add(record.doc)
+        yield with_text(record, where, seeds)
+
+
+def with_text(record: Record, where: str, seeds: Path) -> Annotated:
+    """The record with its text. Raises DataError where there is none, or the record is not sound against it."""
+    text = seed_text(seeds, record.doc)
+    found = faults(record, text)
+    if found:
+        more = f" (and {len(found) - 1} more: rasid annotations validate)" if len(found) > 1 else ""
+        raise DataError(f"{where}: {found[0]}{more}")
+    return Annotated(record, text)
 
 
 def _type_rows(annotated: list[Annotated]) -> list[list[str]]:

@@ -156,6 +156,12 @@ def cluster_rows(gold: Sequence[Record], predicted: Sequence[Record], row: RowOf
     ]
 
 
+def cluster_rows_of(gold: Record, predicted: Record) -> list[Row]:
+    """The rows of one article: B-cubed, CEAF-e, MUC."""
+    left, right = (list(clusters_of(record).values()) for record in (gold, predicted))
+    return [row(left, right) for row in (b3_row, ceaf_row, muc_row)]
+
+
 def cluster_scores(gold: Sequence[Record], predicted: Sequence[Record], singletons: bool = True) -> ClusterScores:
     """The CoNLL scores over all articles: counts are summed, then divided, as the CoNLL scorer does.
 

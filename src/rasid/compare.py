@@ -14,8 +14,8 @@ from pathlib import Path
 from rasid.annotations import load_annotations
 from rasid.counts import COUNTS_FILE, Counts, count, read_counts
 from rasid.errors import DataError
-from rasid.evaluate import load_predictions
 from rasid.mistakes import ERRORS_FILE, Mistake, all_mistakes, read_mistakes
+from rasid.predictions import load_predictions
 from rasid.records import write_exact
 from rasid.spread import align
 from rasid.tables import table

@@ -78,7 +78,7 @@ def _listed(base: Run, new: Run) -> dict[str, Any]:
         return {"listing": None, "no_listing": f"{message} Make the report anew with `rasid evaluate --report`."}
     found = changes(base.wrong, new.wrong)
     rows = thin(found, lambda each: (each.outcome, each.type))
-    listing = Listing(LINES, FACETS, tuple(_rows(rows)), len(found))
+    listing = Listing(LINES, FACETS, [row.flat for row in _rows(rows)], len(found))
     return {
         "listing": listing,
         "data": safe_json(listing.tree()),

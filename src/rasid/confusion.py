@@ -1,4 +1,4 @@
-"""Confusion of types: what became of the entities of each type, counted from the list of mistakes.
+"""Confusion of types: what became of the entities of each type, counted from the mistakes.
 
 Every gold entity stands in one cell of its type's row: right, of another type, of its type with other ends, or missed;
 predicted entities without a gold one stand in a row of their own. Knows types and counts, nothing of texts.
@@ -7,10 +7,10 @@ predicted entities without a gold one stand in a row of their own. Knows types a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rasid.mistakes import Mistake
+from rasid.mistakes import Fault
 
 MISSED, SPURIOUS, ENDS = "(missed)", "(spurious)", "(other ends)"
 MOST = 30  # types of a matrix that a person can read
@@ -42,21 +42,25 @@ class Confusion:
         return sum(cell.count for cell in self.cells if cell.gold == gold)
 
 
-def confusion(found: Sequence[Mistake], support: Mapping[str, int], most: int = MOST) -> Confusion:
-    """`support` is the number of gold entities by type, with 0 for those that are predicted alone."""
+def confusion(faults: Mapping[Fault, int], support: Mapping[str, int], most: int = MOST) -> Confusion:
+    """`faults` are counts of mistakes; `support` is the number of gold entities by type, with 0 for those that are
+    predicted alone."""
     shown = sorted(sorted(support, key=lambda name: -support[name])[:most])
-    counts = Counter(_place(each) for each in found)
-    wrong = Counter(each.gold.type for each in found if each.gold)
+    counts: Counter[tuple[str, str]] = Counter()
+    wrong: Counter[str] = Counter()
+    for fault, count in faults.items():
+        counts[_place(fault)] += count
+        if fault.gold is not None:
+            wrong[fault.gold] += count
     rows = Counter({(name, name): support[name] - wrong[name] for name in shown}) | counts
     known = {*shown, MISSED, SPURIOUS, ENDS}
     cells = [Cell(*place, count) for place, count in sorted(rows.items()) if count and known.issuperset(place)]
     return Confusion(tuple(shown), tuple(cells), len(support) - len(shown))
 
 
-def _place(mistake: Mistake) -> tuple[str, str]:
-    if not mistake.gold:
-        return SPURIOUS, mistake.entities[0].type
-    if not mistake.predicted:
-        return mistake.gold.type, MISSED
-    same = mistake.gold.type == mistake.predicted.type
-    return mistake.gold.type, ENDS if same else mistake.predicted.type
+def _place(fault: Fault) -> tuple[str, str]:
+    if fault.gold is None:
+        return SPURIOUS, fault.types
+    if fault.predicted is None:
+        return fault.gold, MISSED
+    return fault.gold, ENDS if fault.gold == fault.predicted else fault.predicted

@@ -7,19 +7,16 @@ and tested against another without the texts, the gold or the predictions. Which
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from rasid.clustermetrics import (
     StancePair,
-    b3_row,
-    ceaf_row,
-    cluster_rows,
+    cluster_rows_of,
     confusion,
-    muc_row,
     stance_accuracy,
     stance_f1,
     stance_pairs,
@@ -28,17 +25,15 @@ from rasid.errors import DataError
 from rasid.labelmetrics import labels_of
 from rasid.matching import (
     Group,
-    Matched,
     Scheme,
     by_depth,
     by_length,
     by_type,
-    group_rows,
-    match,
-    outcome_row,
+    group_row,
+    outcomes,
     scheme_f1,
 )
-from rasid.metrics import Unit, View, article_units, ratio, sides_f1
+from rasid.metrics import Unit, View, article_unit, ratio, sides_f1
 from rasid.records import Record, write_exact
 from rasid.uncertainty import Estimate, Measure, Row, bootstrap
 
@@ -46,7 +41,6 @@ VERSION = 1
 GROUP = "of which "  # before the names of figures over one type, depth, length or kind of surface: nested view, strict
 COUNTS_FILE = "counts.json"
 GROUPS: tuple[Group, ...] = (by_type, by_depth, by_length)
-CLUSTER_ROWS = {"B3": b3_row, "CEAF-e": ceaf_row, "MUC": muc_row}
 
 
 def _conll(row: Row) -> float:
@@ -115,79 +109,121 @@ class Counts:
         return json.dumps({"version": VERSION, "docs": self.docs, "figures": figures}, ensure_ascii=False)
 
 
-def count(
-    gold: Sequence[Record],
-    predicted: Sequence[Record],
-    seen: Group | None = None,
-    pairs: Sequence[Sequence[StancePair]] | None = None,
-) -> Counts:
-    """Counts of aligned records (ValueError when they are not); `seen`, from `matching.by_seen`, splits by surface.
+class Key(NamedTuple):
+    """What a column of rows is of. In the order of their keys columns are in the order of a report."""
 
-    `pairs` are the articles' stance pairs, where they are known already.
+    part: Literal["1 entities", "2 groups", "3 clusters", "4 stances", "5 labels"]
+    place: int
+    name: str
+
+    def figures(self) -> dict[str, str]:
+        """The figures that are measures of these rows: name and measure."""
+        match self.part:
+            case "1 entities":
+                return {f"entities, {self.name}, {scheme}": f"{scheme} F1" for scheme in get_args(Scheme)}
+            case "2 groups":
+                return {f"{GROUP}{self.name}": "F1"}
+            case "3 clusters":
+                return {f"clusters, {self.name}": "CoNLL mean F1" if self.name == "CoNLL" else "F1"}
+            case "4 stances":
+                return {f"stance per {self.name}, {measure}": measure for measure in ("macro-F1", "accuracy")}
+            case "5 labels":
+                return {f"labels, {self.name}, accuracy": "share"}
+
+
+ENTITIES: dict[View, Key] = {view: Key("1 entities", place, view) for place, view in enumerate(get_args(View))}
+CLUSTERS = [Key("3 clusters", place, name) for place, name in enumerate(("B3", "CEAF-e", "MUC", "CoNLL"))]
+STANCES = {scope: Key("4 stances", place, scope) for place, scope in enumerate(("passage", "article"))}
+
+
+class RowTable:
+    """Rows of counts by key, unit by unit as the units are counted; what a unit has no row of stands at nought.
+
+    `keys` have a column even where there is no unit.
     """
-    figures = dict(unit_figures(partial(article_units, gold, predicted), seen))
-    figures |= _cluster_figures(gold, predicted)
-    if pairs is None:
-        pairs = [stance_pairs(one, other) for one, other in zip(gold, predicted, strict=True)]
-    figures |= stance_figures(pairs)
-    figures |= _label_figures(gold, predicted)
-    return Counts(tuple(record.doc for record in gold), figures)
+
+    def __init__(self, keys: Iterable[Key]) -> None:
+        self.units = 0
+        self._columns: dict[Key, list[Row]] = {key: [] for key in keys}
+        self._alike: dict[tuple[Key, Row], Row] = {}
+
+    def add(self, rows: Iterable[tuple[Key, Row]]) -> None:
+        """The rows of one more unit."""
+        for key, row in rows:
+            self._column(key, len(row)).append(tuple(row))
+        self.units += 1
+
+    def join(self, other: RowTable) -> None:
+        """The units of another table after those of this one."""
+        for key, rows in other._columns.items():
+            if rows:  # most rows of a group are alike (no ORG, or one that is right): those are kept once
+                alike = [self._alike.setdefault((key, row), row) for row in rows]
+                self._column(key, len(rows[0])).extend(alike)
+        self.units += other.units
+
+    def _column(self, key: Key, width: int) -> list[Row]:
+        rows = self._columns.setdefault(key, [])
+        rows += [(0.0,) * width] * (self.units - len(rows))
+        return rows
+
+    def counts(self, units: Sequence[str]) -> Counts:
+        """The figures; `units` are the names of what was added, in order."""
+        figures: dict[str, Figure] = {}
+        for key in sorted(self._columns):
+            known = self._columns[key]
+            rows = self._column(key, len(known[0])) if known else known
+            figures |= {name: Figure(measure, rows) for name, measure in key.figures().items()}
+        return Counts(tuple(units), figures)
 
 
-def unit_figures(units: Callable[[View], Sequence[Unit]], seen: Group | None) -> Iterator[tuple[str, Figure]]:
-    """Figures of entities over whatever the units of a view are: articles, or passages."""
-    groups = [*GROUPS, *([seen] if seen else [])]
-    parts: list[tuple[str, Figure]] = []
-    for view in get_args(View):
-        matched = [match(unit) for unit in units(view)]
-        outcomes = [outcome_row(each) for each in matched]
-        for scheme in get_args(Scheme):
-            yield entity_figure(view, scheme), Figure(f"{scheme} F1", outcomes)
+def article_table() -> RowTable:
+    """An empty table for rows of articles."""
+    return RowTable([*ENTITIES.values(), *CLUSTERS, *STANCES.values()])
+
+
+def article_rows(
+    gold: Record, predicted: Record, pairs: Sequence[StancePair], seen: Group | None
+) -> Iterator[tuple[Key, Row]]:
+    """The rows of one article; `pairs` are its stance pairs. Raises ValueError for records of two articles."""
+    yield from entity_rows({view: article_unit(gold, predicted, view) for view in get_args(View)}, seen)
+    parts = cluster_rows_of(gold, predicted)
+    yield from zip(CLUSTERS, [*parts, [count for row in parts for count in row]], strict=True)
+    for scope in STANCES:
+        yield stance_row(pairs, scope)
+    for name in gold.labels:
+        right, answer = labels_of(gold, name), labels_of(predicted, name)
+        exact = right is not None and answer is not None and set(right) == set(answer)
+        yield Key("5 labels", 0, name), (float(exact), float(right is not None))
+
+
+def entity_rows(units: Mapping[View, Unit], seen: Group | None) -> Iterator[tuple[Key, Row]]:
+    """Rows of the entities of an article or a passage in both views, and of the groups of its nested view."""
+    for view, unit in units.items():
+        found = outcomes(unit)
+        yield ENTITIES[view], found.row
         if view == "nested":
-            parts = list(_group_figures(matched, groups))
-    yield from parts
+            matched = found.judged()
+            for place, group in enumerate([*GROUPS, *([seen] if seen else [])]):
+                yield from ((Key("2 groups", place, name), row) for name, row in group_row(matched, group).items())
 
 
-def _group_figures(matched: Sequence[Matched], groups: Sequence[Group]) -> Iterator[tuple[str, Figure]]:
-    for group in groups:
-        for name, rows in group_rows(matched, group).items():
-            yield f"{GROUP}{name}", Figure("F1", rows)
+def stance_row(pairs: Iterable[StancePair], scope: str) -> tuple[Key, Row]:
+    """The row of what the gold judges of an article or a passage, where stances are of that `scope`."""
+    judged = [pair for pair in pairs if pair.gold and (pair.scope == "article") == (scope == "article")]
+    return STANCES[scope], confusion(judged)
+
+
+def count(gold: Sequence[Record], predicted: Sequence[Record], seen: Group | None = None) -> Counts:
+    """Counts of aligned records (ValueError when they are not); `seen`, from `matching.by_seen`, splits by surface."""
+    table = article_table()
+    for left, right in zip(gold, predicted, strict=True):
+        table.add(article_rows(left, right, stance_pairs(left, right), seen))
+    return table.counts([record.doc for record in gold])
 
 
 def entity_figure(view: View, scheme: Scheme) -> str:
     """Name of the figure over all entities of a view."""
     return f"entities, {view}, {scheme}"
-
-
-def _cluster_figures(gold: Sequence[Record], predicted: Sequence[Record]) -> dict[str, Figure]:
-    parts = {name: cluster_rows(gold, predicted, row) for name, row in CLUSTER_ROWS.items()}
-    joined = [[count for row in rows for count in row] for rows in zip(*parts.values(), strict=True)]
-    figures = {f"clusters, {name}": Figure("F1", rows) for name, rows in parts.items()}
-    return {**figures, "clusters, CoNLL": Figure("CoNLL mean F1", joined)}
-
-
-def stance_figures(pairs: Sequence[Sequence[StancePair]]) -> dict[str, Figure]:
-    """Figures of what the gold judges, per passage and per article; `pairs` are by unit."""
-    figures = {}
-    for name in ("passage", "article"):
-        whole = name == "article"
-        judged = [[pair for pair in found if pair.gold and (pair.scope == "article") == whole] for found in pairs]
-        rows = [confusion(found) for found in judged]
-        for measure in ("macro-F1", "accuracy"):
-            figures[f"stance per {name}, {measure}"] = Figure(measure, rows)
-    return figures
-
-
-def _label_figures(gold: Sequence[Record], predicted: Sequence[Record]) -> dict[str, Figure]:
-    figures = {}
-    for name in sorted({name for record in gold for name in record.labels}):
-        rows = []
-        for one, other in zip(gold, predicted, strict=True):
-            right, answer = labels_of(one, name), labels_of(other, name)
-            exact = right is not None and answer is not None and set(right) == set(answer)
-            rows.append([float(exact), float(right is not None)])
-        figures[f"labels, {name}, accuracy"] = Figure("share", rows)
-    return figures
 
 
 def write_counts(counts: Counts, folder: Path, name: str = COUNTS_FILE) -> None:

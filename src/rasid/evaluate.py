@@ -11,42 +11,39 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, astuple, dataclass, field, replace
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import get_args
 
-from rasid.annotations import Annotated, load_annotations
-from rasid.clustermetrics import ClusterScores, StancePair, scores_of, stance_pairs
-from rasid.counts import GROUP, Counts, count, entity_figure, write_counts
+import numpy as np
+
+from rasid.annotations import Annotated
+from rasid.clustermetrics import ClusterScores, scores_of
+from rasid.counts import GROUP, Counts, entity_figure, write_counts
+from rasid.errorlog import ErrorLog
 from rasid.errors import DataError
 from rasid.gatecommand import Gating, read_gating
 from rasid.gating import Evidence, Verdict, render
-from rasid.labelmetrics import HEADER, LabelScores, label_rows, record_label_scores
+from rasid.labelmetrics import HEADER, LabelScores, asked_scores, label_rows
 from rasid.labels import WOJOOD
 from rasid.matching import Group, Scheme, SchemeCounts, by_seen, scheme_counts, scheme_row
-from rasid.metrics import Score, SpanScores, View, article_units, sides_score, span_scores
-from rasid.mistakes import mistakes, write_mistakes
+from rasid.metrics import Score, SpanCounts, SpanScores, View, sides_score
 from rasid.passagecounts import count_passages, write_passages
-from rasid.records import ModelInfo, Record, faults, read_records, write_exact
+from rasid.predictions import load_predictions
+from rasid.records import ModelInfo, Record, read_records, write_exact
 from rasid.reliability import RELIABILITY_HEADER, Reliability, draw, reliability, reliability_rows
 from rasid.slices import Robustness, record_slices, write_slices
 from rasid.spread import pooled, spread
 from rasid.summary import Fold, append, page
 from rasid.tables import table
-from rasid.thresholds import (
-    THRESHOLD_HEADER,
-    THRESHOLDS,
-    Bought,
-    at_least,
-    check_threshold,
-    threshold_rows,
-    what_thresholds_buy,
-)
+from rasid.tally import Counting, StanceCount, Tally, pooled_answers
+from rasid.tallying import GoldFiles, RunFiles, default_workers, tally_files, tally_records
+from rasid.thresholds import THRESHOLD_HEADER, THRESHOLDS, Bought, bought, check_threshold, threshold_rows
 from rasid.uncertainty import FEW_ARTICLES, Estimate
 
 WIDE = 0.1  # an interval of F1 wider than ten points cannot tell a good model from a middling one
-_SHOWN = 10  # docs named in an error line
 HEADLINES = (
     *("entities, nested, strict", "entities, outermost, strict", "clusters, CoNLL"),
     *("stance per passage, macro-F1", "stance per article, macro-F1", "stance per article, accuracy"),
@@ -119,6 +116,13 @@ class Evaluation:
     warnings: tuple[str, ...]
     counts: Counts  # what the figures are made of; written to a file of its own
 
+    @property
+    def sides(self) -> tuple[int, int]:
+        """How many gold and predicted entities there are."""
+        counts = self.entities["nested"].schemes["strict"].counts
+        paired = counts.correct + counts.incorrect + counts.partial
+        return paired + counts.missed, paired + counts.spurious
+
     def to_json(self) -> str:
         tree = asdict(replace(self, counts=Counts((), {}))) | {"models": [model.model_dump() for model in self.models]}
         del tree["counts"]
@@ -171,44 +175,48 @@ def evaluate(
     Entities that score below `least` are left out, with what depends on them. `seen`, from `matching.by_seen`, says
     whose surface stood in the training data.
     """
-    records = [article.record for article in gold]
-    scored = any(entity.score is not None for record in predicted for entity in record.entities)
-    thresholds = what_thresholds_buy(records, predicted, (*THRESHOLDS, least)) if scored else ()
-    predicted = [at_least(record, least) for record in predicted]
-    pairs = [stance_pairs(one, other) for one, other in zip(records, predicted, strict=True)]
-    counts = count(records, predicted, seen, pairs)
+    return evaluation_of(tally_records(zip(gold, predicted, strict=True), Counting(least, seen)), least, seed)
+
+
+def evaluation_of(tally: Tally, least: float = 0.0, seed: int = 0) -> Evaluation:
+    """The scores of articles that were counted, entities below `least` left out."""
+    counts, spans = tally.counts, tally.spans["nested"]
     estimates = {name: figure.estimate(seed) for name, figure in counts.figures.items()}
-    models = {record.model.model_dump_json(): record.model for record in predicted if record.model}
     return Evaluation(
-        articles=len(gold),
-        models=tuple(models.values()),
-        entities={view: _entity_scores(records, predicted, view, counts, estimates) for view in get_args(View)},
+        articles=len(tally.docs),
+        models=tuple(tally.models.values()),
+        entities={view: _entity_scores(tally.spans[view], view, counts, estimates) for view in get_args(View)},
         groups={
             name.removeprefix(GROUP): GroupScores(sides_score(figure.total), estimates[name])
             for name, figure in counts.figures.items()
             if name.startswith(GROUP)
         },
         clusters=_coreference_scores(counts, estimates),
-        stances={kind: _stance_scores(kind, pairs, estimates) for kind in ("passage", "article")},
-        labels=record_label_scores(records, predicted, seed),
-        scores=_reliabilities(records, predicted, pairs, seed),
-        thresholds=thresholds,
+        stances={kind: _stance_scores(kind, found, estimates) for kind, found in tally.stances.items()},
+        labels=asked_scores(tally.labels, seed),
+        scores=_reliabilities([tally], seed),
+        thresholds=_bought(tally, least) if tally.scored else (),
         least=least,
-        warnings=tuple(_warnings(records, predicted, estimates[entity_figure("nested", "strict")])),
+        warnings=tuple(_warnings(len(tally.docs), spans, estimates[entity_figure("nested", "strict")])),
         counts=counts,
     )
 
 
-def _entity_scores(
-    gold: Sequence[Record], predicted: Sequence[Record], view: View, counts: Counts, estimates: dict[str, Estimate]
-) -> EntityScores:
+def _bought(tally: Tally, least: float) -> tuple[Bought, ...]:
+    trials = tally.trials
+    return bought(
+        np.asarray(trials.scores), np.asarray(trials.right), tally.spans["nested"].gold.total(), (*THRESHOLDS, least)
+    )
+
+
+def _entity_scores(spans: SpanCounts, view: View, counts: Counts, estimates: dict[str, Estimate]) -> EntityScores:
     schemes: dict[Scheme, SchemeScores] = {}
     for scheme in get_args(Scheme):
         name = entity_figure(view, scheme)
         total = counts.figures[name].total
         score = sides_score(scheme_row(total, scheme))
         schemes[scheme] = SchemeScores(score, estimates[name], scheme_counts(total, scheme))
-    return EntityScores(span_scores(article_units(gold, predicted, view)), schemes["strict"].f1, schemes)
+    return EntityScores(spans.scores(), schemes["strict"].f1, schemes)
 
 
 def _coreference_scores(counts: Counts, estimates: dict[str, Estimate]) -> CoreferenceScores:
@@ -216,62 +224,33 @@ def _coreference_scores(counts: Counts, estimates: dict[str, Estimate]) -> Coref
     return CoreferenceScores(scores_of(*totals), {name: estimates[figure] for name, figure in _CLUSTERS.items()})
 
 
-def _stance_scores(kind: str, pairs: Sequence[Sequence[StancePair]], estimates: dict[str, Estimate]) -> StanceScores:
-    asked = [pair for found in pairs for pair in found if (pair.scope == "article") == (kind == "article")]
-    judged = [pair for pair in asked if pair.gold is not None]
+def _stance_scores(kind: str, found: StanceCount, estimates: dict[str, Estimate]) -> StanceScores:
     return StanceScores(
         macro_f1=estimates[f"stance per {kind}, macro-F1"],
         accuracy=estimates[f"stance per {kind}, accuracy"],
-        support=len(judged),
-        missed=sum(pair.predicted is None for pair in judged),
-        unjudged=len(asked) - len(judged),
+        support=found.judged,
+        missed=found.missed,
+        unjudged=found.asked - found.judged,
     )
 
 
-@dataclass(slots=True)
-class _Answers:
-    """Scored answers of one kind: score, right or not, number of the article."""
-
-    scores: list[float] = field(default_factory=list)
-    right: list[bool] = field(default_factory=list)
-    articles: list[int] = field(default_factory=list)
-
-    def add(self, score: float | None, right: bool, article: int) -> None:
-        if score is not None:
-            self.scores.append(score)
-            self.right.append(right)
-            self.articles.append(article)
+def _reliabilities(tallies: Sequence[Tally], seed: int = 0) -> dict[str, Reliability]:
+    """Scores against the truth, for every kind of answer that has any."""
+    return {
+        kind: reliability(np.asarray(found.scores), np.asarray(found.right), np.asarray(found.articles), seed)
+        for kind, found in pooled_answers(tallies)
+    }
 
 
-def _reliabilities(
-    gold: Sequence[Record], predicted: Sequence[Record], pairs: Sequence[Sequence[StancePair]], seed: int
-) -> dict[str, Reliability]:
-    """Scores against the truth, for every kind of answer that has any; what the gold does not judge is left out."""
-    answers = {kind: _Answers() for kind in ("entities", "stance per passage", "stance per article")}
-    numbers: dict[str, int] = {}  # an article that several runs answer for is one draw of the bootstrap
-    for left, right, of_article in zip(gold, predicted, pairs, strict=True):
-        number = numbers.setdefault(left.doc, len(numbers))
-        known = {(entity.start, entity.end, entity.type) for entity in left.entities}
-        for entity in right.entities:
-            answers["entities"].add(entity.score, (entity.start, entity.end, entity.type) in known, number)
-        scores = {(each.target, each.scope): each.score for each in right.stances if each.holder == "author"}
-        for pair in of_article:
-            if pair.gold is not None and pair.counterpart is not None and pair.predicted is not None:
-                kind = "stance per article" if pair.scope == "article" else "stance per passage"
-                answers[kind].add(scores[pair.counterpart, pair.scope], pair.gold == pair.predicted, number)
-    return {kind: reliability(own.scores, own.right, own.articles, seed) for kind, own in answers.items() if own.scores}
-
-
-def _warnings(gold: Sequence[Record], predicted: Sequence[Record], f1: Estimate) -> Iterator[str]:
-    if len(gold) < FEW_ARTICLES:
-        yield f"only {len(gold)} articles: intervals over fewer than {FEW_ARTICLES} are rough"
+def _warnings(articles: int, spans: SpanCounts, f1: Estimate) -> Iterator[str]:
+    if articles < FEW_ARTICLES:
+        yield f"only {articles} articles: intervals over fewer than {FEW_ARTICLES} are rough"
     if f1.high - f1.low > WIDE:
         yield (
             f"too small a set to tell much: the interval of the entities' F1 is {100 * (f1.high - f1.low):.0f} points "
             f"wide; compare runs on it with `rasid compare`, which pairs their articles"
         )
-    known = {entity.type for record in gold for entity in record.entities}
-    strange = {entity.type for record in predicted for entity in record.entities} - {*known, *WOJOOD}
+    strange = spans.predicted.keys() - {*spans.gold, *WOJOOD}
     if strange:
         yield f"predicted types that the gold does not have: {', '.join(sorted(strange))}"
 
@@ -322,52 +301,6 @@ def _stance_rows(stances: dict[str, StanceScores]) -> Iterator[list[str]]:
         yield [f"per {name}", *_numbers(numbers), *map(str, counts)]
 
 
-def _named(docs: Sequence[str]) -> str:
-    more = f" and {len(docs) - _SHOWN} more" if len(docs) > _SHOWN else ""
-    return ", ".join(docs[:_SHOWN]) + more
-
-
-def load_predictions(path: Path, gold: Sequence[Annotated]) -> list[Record]:
-    """Predicted records from a .jsonl or .json file or a folder, in the order of `gold`.
-
-    Raises DataError when an article is missing, extra or there twice, or when a record does not fit its text.
-    """
-    if not path.exists():
-        raise DataError(f"{path}: no such file or folder of predictions; make one with rasid infer")
-    articles = {each.record.doc: each for each in gold}
-    found: dict[str, Record] = {}
-    extra: list[str] = []
-    for where, record in read_records(path):
-        if record.doc in found:
-            raise DataError(f"{where}: doc {record.doc!r} stands twice in the predictions")
-        if record.doc in articles:
-            _check_fit(record, articles[record.doc].text, where)
-        else:
-            extra.append(record.doc)
-        found[record.doc] = record
-    missing = [doc for doc in articles if doc not in found]
-    if missing:
-        raise DataError(f"{path}: no prediction for {_named(missing)}")
-    if extra:
-        raise DataError(f"{path}: predictions of articles that the gold does not have: {_named(extra)}")
-    return [found[doc] for doc in articles]
-
-
-def _check_fit(record: Record, text: str, where: str) -> None:
-    """Raises DataError for a prediction that is not sound on the gold's text; its types may be of any inventory."""
-    own = {each.type for each in record.entities} | {each.type for each in record.clusters}
-    broken = faults(record, text, tuple(sorted({*WOJOOD, *own})))
-    if broken:
-        raise DataError(f"{where}: doc {record.doc!r}: {broken[0]}")
-
-
-def _predict(model: str, device: str, gold: Sequence[Annotated]) -> list[Record]:
-    from rasid.infer.job import predict_texts  # pulls in torch, which scoring a file does not need
-
-    records = predict_texts([(each.record.doc, each.text) for each in gold], model, device)
-    return list(records)
-
-
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -383,10 +316,10 @@ def _write_report(evaluation: Evaluation, text: str, folder: Path) -> None:
         print("rasid: no reliability diagram without matplotlib; pip install 'rasid[plots]'", file=sys.stderr)
 
 
-def _write_page(evaluation: Evaluation, gold: Sequence[Annotated], predicted: Sequence[Record], folder: Path) -> None:
+def _write_page(evaluation: Evaluation, log: ErrorLog, folder: Path) -> None:
     from rasid.evaluationpage import write_page  # jinja, which printing does not need
 
-    write_page(evaluation, gold, predicted, folder)
+    write_page(evaluation, log, folder)
 
 
 def _errors_file(name: Path | str) -> Path:
@@ -397,17 +330,15 @@ def _errors_file(name: Path | str) -> Path:
     return path
 
 
-def _read_slices(args: argparse.Namespace, gold: Sequence[Annotated], least: float) -> dict[str, Robustness]:
+def _read_slices(args: argparse.Namespace, job: _Job) -> dict[str, Robustness]:
     """The robustness tables of `args.model` by view, printed and written beside the report; empty where not asked."""
     if not getattr(args, "slices", False):
         return {}
 
     def predict(texts: Sequence[tuple[str, str]]) -> list[Record]:
-        from rasid.infer.job import predict_texts
+        return [job.counting.kept(record) for record in _predicted(args, texts)]
 
-        return [at_least(record, least) for record in predict_texts(texts, str(args.model), args.device)]
-
-    tables = record_slices(gold, predict, range(args.draws))
+    tables = record_slices(job.few or list(job.gold.articles()), predict, range(args.draws))
     print("\n".join(f"\n{each.render()}" for each in tables))
     if args.report:
         write_slices(tables, Path(args.report))
@@ -426,25 +357,27 @@ def _seen(args: argparse.Namespace) -> Group | None:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What the options of the command ask for, read and checked before anything is scored."""
+    """What the options of the command ask for, read and checked before anything is scored.
 
-    gold: list[Annotated]
-    seen: Group | None
-    least: float
+    `few` are the articles of a set that is small: it is drawn by passage, which needs the texts. Of a larger one
+    nothing is in memory but what was counted.
+    """
+
+    gold: GoldFiles
+    few: list[Annotated] | None
+    counting: Counting
     gating: Gating | None
     report: Path | None
+    errors: Path | None
     summary: Path | None
     begun: float
 
-    @property
-    def records(self) -> list[Record]:
-        return [article.record for article in self.gold]
-
     def passages(self, runs: Sequence[Sequence[Record]]) -> list[Counts]:
         """The counts of runs by passage where articles are too few to compare by; written beside the report."""
-        if not (self.gating or self.report) or len(self.gold) >= FEW_ARTICLES:
+        if not (self.gating or self.report) or self.few is None:
             return []
-        found = [count_passages(self.gold, predicted, self.seen) for predicted in runs]
+        kept = [[self.counting.kept(record) for record in run] for run in runs]
+        found = [count_passages(self.few, predicted, self.counting.seen) for predicted in kept]
         if self.report:
             write_passages(pooled(found), self.report)
         return found
@@ -472,22 +405,70 @@ def _read_job(args: argparse.Namespace) -> _Job:
     if args.errors and len(args.predictions or ()) > 1:
         raise DataError("--errors lists the mistakes of one run: give one --predictions")
     least, gating = check_threshold(args.min_score), read_gating(args)
-    gold = load_annotations(Path(args.gold), Path(args.seeds))
+    gold = GoldFiles.open(Path(args.gold), Path(args.seeds))
+    few = list(gold.articles()) if len(gold.places) < FEW_ARTICLES else None
     report = Path(args.report) if args.report else None
     if report:  # a folder that cannot be made is found out before the model runs
         _make_folder(report)
-    return _Job(gold, _seen(args), least, gating, report, getattr(args, "summary", None), time.monotonic())
+    counting = Counting(least, _seen(args))
+    errors = _errors_file(args.errors) if args.errors else None
+    return _Job(gold, few, counting, gating, report, errors, getattr(args, "summary", None), time.monotonic())
 
 
-def _run_spread(job: _Job, runs: Sequence[Sequence[Record]]) -> int:
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """A tally of each run, their records where articles are few, and the mistakes where a list of them is asked for."""
+
+    tallies: list[Tally]
+    records: list[list[Record]]
+    log: ErrorLog | None
+
+
+def _score(args: argparse.Namespace, job: _Job) -> _Scored:
+    """Predicts or reads the runs, and counts them. Raises DataError."""
+    log = ErrorLog() if job.errors or (job.report and len(args.predictions or (1,)) == 1) else None
+    if job.few is not None:
+        texts = [(each.record.doc, each.text) for each in job.few]
+        if args.model:
+            runs = [list(_predicted(args, texts))]
+        else:
+            runs = [load_predictions(path, job.few) for path in args.predictions]
+        pairs = [zip(job.few, records, strict=True) for records in runs]
+        return _Scored([tally_records(each, job.counting, log) for each in pairs], runs, log)
+    if args.model:
+        return _Scored([_score_model(args, job, log)], [], log)
+    paths = [RunFiles.open(path) for path in args.predictions]
+    workers = getattr(args, "workers", None) or default_workers(len(job.gold.places))
+    return _Scored(tally_files(job.gold, paths, job.counting, log, workers), [], log)
+
+
+def _predicted(args: argparse.Namespace, texts: Iterable[tuple[str, str]]) -> Iterator[Record]:
+    from rasid.infer.job import stream_texts  # pulls in torch, which scoring a file does not need
+
+    records: Iterator[Record] = stream_texts(texts, str(args.model), getattr(args, "device", "auto"))
+    return records
+
+
+def _score_model(args: argparse.Namespace, job: _Job, log: ErrorLog | None) -> Tally:
+    """The tally of what a model predicts, article by article as it does; the gold is sound before it begins."""
+    deque(job.gold.articles(), maxlen=0)
+    read: deque[Annotated] = deque()  # by the model, and not yet counted
+
+    def texts() -> Iterator[tuple[str, str]]:
+        for article in job.gold.articles():
+            read.append(article)
+            yield article.record.doc, article.text
+
+    return tally_records(((read.popleft(), record) for record in _predicted(args, texts())), job.counting, log)
+
+
+def _run_spread(job: _Job, scored: _Scored) -> int:
     """Mean and spread over several predictions of the same articles, printed and written to the report folder."""
-    counts = [count(job.records, predicted, job.seen) for predicted in runs]
+    counts = [each.counts for each in scored.tallies]
     found = spread(counts)
     print(found.render())
-    repeated, predicted = job.records * len(runs), [record for run in runs for record in run]
-    pairs = [stance_pairs(one, other) for one, other in zip(repeated, predicted, strict=True)]
-    scores = _reliabilities(repeated, predicted, pairs, seed=0)
-    verdicts = job.judge(Evidence(counts, job.passages(runs), scores))
+    scores = _reliabilities(scored.tallies)
+    verdicts = job.judge(Evidence(counts, job.passages(scored.records), scores))
     head, _, whole = found.render().partition("\n\n")
     text = job.summarise([head, found.only(HEADLINES).table()], [Fold("All figures", whole)], verdicts)
     if job.report:
@@ -505,27 +486,21 @@ def run_evaluate(args: argparse.Namespace) -> int:
     Raises DataError.
     """
     job = _read_job(args)
-    errors = _errors_file(args.errors) if args.errors else None
-    if args.model:
-        runs = [_predict(str(args.model), getattr(args, "device", "auto"), job.gold)]
-    else:
-        runs = [load_predictions(path, job.gold) for path in args.predictions]
-    if len(runs) > 1:
-        return _run_spread(job, [[at_least(record, job.least) for record in predicted] for predicted in runs])
-    evaluation = evaluate(job.gold, runs[0], least=job.least, seen=job.seen)
-    kept = [at_least(record, job.least) for record in runs[0]]
+    scored = _score(args, job)
+    if len(scored.tallies) > 1:
+        return _run_spread(job, scored)
+    evaluation = evaluation_of(scored.tallies[0], job.counting.least)
     print(evaluation.render())
-    slices = _read_slices(args, job.gold, job.least)
-    evidence = Evidence([evaluation.counts], job.passages([kept]), evaluation.scores, slices or None)
+    slices = _read_slices(args, job)
+    evidence = Evidence([evaluation.counts], job.passages(scored.records), evaluation.scores, slices or None)
     verdicts = job.judge(evidence)
     folds = [Fold(name, text) for name, text in evaluation.tables().items()]
     folds += [Fold(f"Spelling, {name}", each.render()) for name, each in slices.items()]
     text = job.summarise(["\n\n".join(evaluation.lead()), evaluation.headlines()], folds, verdicts)
     if job.report:
         _write_report(evaluation, text, job.report)
-        _write_page(evaluation, job.gold, kept, job.report)
-    if errors:
-        pairs = zip(job.gold, kept, strict=True)
-        found = [each for article, record in pairs for each in mistakes(article.record, record, article.text)]
-        write_mistakes(found, job.records, kept, errors)
+    if scored.log and job.report:
+        _write_page(evaluation, scored.log, job.report)
+    if scored.log and job.errors:
+        scored.log.write(job.errors, *evaluation.sides)
     return job.finish(verdicts)

@@ -7,45 +7,52 @@ figures are those of the evaluation and of the list of mistakes; the page comput
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
-from rasid.annotations import Annotated
 from rasid.charts import calibration_caption, confusion_chart, reliability_chart
-from rasid.confusion import ENDS, MISSED, SPURIOUS, confusion
+from rasid.confusion import ENDS, confusion
 from rasid.embed import report_page, safe_json
+from rasid.errorlog import ErrorLog
 from rasid.evaluate import Evaluation
-from rasid.excerpt import Excerpt
 from rasid.figuretable import FigureRow, FigureTable, estimate_row, score_row
-from rasid.listing import Facet, Line, Listing, Marks, Row, thin
-from rasid.mistakes import ERRORS_FILE, MEANING, Mistake, all_mistakes, count_kinds, entity_count, write_mistakes
-from rasid.records import Entity, Record, write_exact
+from rasid.listing import Listing, thin
+from rasid.mistakecounts import count_kinds, count_mistakes
+from rasid.mistakerows import FACETS, LINES, mistake_rows
+from rasid.mistakes import ERRORS_FILE, MEANING, Fault, Mistake
+from rasid.records import Record, write_exact
 from rasid.reliability import RELIABILITY_HEADER, reliability_rows
 from rasid.thresholds import THRESHOLD_HEADER, threshold_rows
 
-LINES = (Line("gold"), Line("predicted"))
-FACETS = (Facet("kind", "Kind of error"), Facet("gold", "Gold type"), Facet("predicted", "Predicted type"))
 _PARTS = {"length in words": r"\d\+? words?", "depth": r"depth \d\+?", "surface in the training data": r"(?:un)?seen"}
 
 
-def write_page(found: Evaluation, gold: Sequence[Annotated], predicted: Sequence[Record], folder: Path) -> None:
+def write_page(found: Evaluation, log: ErrorLog, folder: Path) -> None:
     """report.html in `folder`, and errors.jsonl and errors.md, which list every mistake of it. Raises DataError."""
-    records, wrong = [article.record for article in gold], all_mistakes(gold, predicted)
-    write_mistakes(wrong, records, predicted, folder / ERRORS_FILE)
-    write_exact(folder / "report.html", evaluation_page(found, records, predicted, wrong, ERRORS_FILE))
+    log.write(folder / ERRORS_FILE, *found.sides)
+    write_exact(folder / "report.html", _page(found, log.listing(), log.counts.faults, ERRORS_FILE))
 
 
 def evaluation_page(
     found: Evaluation, gold: Sequence[Record], predicted: Sequence[Record], wrong: Sequence[Mistake], full_list: str
 ) -> str:
-    """The page; `wrong` are all mistakes of the records, in their order, `full_list` names the file that lists them."""
-    rows = thin(wrong, lambda each: (each.kind, each.types))
-    listing = Listing(LINES, FACETS, tuple(_rows(rows, gold, predicted)), len(wrong))
+    """The page of records that are all there; `wrong` are all their mistakes, `full_list` names the file that lists
+    them."""
+    articles = {left.doc: (left, right) for left, right in zip(gold, predicted, strict=True)}
+    shown = thin(wrong, lambda each: each.fault)
+    rows = [
+        row.flat for doc, own in groupby(shown, lambda each: each.doc) for row in mistake_rows([*own], *articles[doc])
+    ]
+    listing = Listing(LINES, FACETS, rows, len(wrong))
+    return _page(found, listing, count_mistakes(wrong).faults, full_list)
+
+
+def _page(found: Evaluation, listing: Listing, faults: Mapping[Fault, int], full_list: str) -> str:
     by_type = found.entities["nested"].scores.by_type
-    counts = confusion(wrong, {name: score.support for name, score in by_type.items()})
+    counts = confusion(faults, {name: score.support for name, score in by_type.items()})
     return report_page(
         "evaluation.html",
         "Evaluation report",
@@ -55,9 +62,9 @@ def evaluation_page(
         confusion=counts,
         confusion_chart=confusion_chart(counts),
         ends=ENDS,
-        kinds=count_kinds(wrong, entity_count(gold), entity_count(predicted)),
+        kinds=count_kinds(faults, *found.sides),
         meaning=MEANING,
-        total=len(wrong),
+        total=listing.total,
         reliability=[
             (calibration_caption(name, each), reliability_chart(name, each))
             for name, each in found.scores.items()
@@ -115,42 +122,3 @@ def _groups(found: Evaluation) -> Iterator[FigureTable]:
         parts[part].append(replace(row, type=name) if part == "type" else row)
     for part in sorted(parts, key=lambda part: part != "type"):
         yield FigureTable(f"F1 by {part}", part, tuple(parts[part]))
-
-
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """The entities of one side of an article by start, and the greatest length among them."""
-
-    entities: tuple[Entity, ...]
-    longest: int
-
-    def within(self, excerpt: Excerpt) -> Iterator[Entity]:
-        first = bisect_left(self.entities, excerpt.start - self.longest, key=lambda entity: entity.start)
-        for entity in self.entities[first:]:
-            if entity.start >= excerpt.end:
-                break
-            if entity.end > excerpt.start:
-                yield entity
-
-
-def _side(record: Record) -> _Side:
-    entities = sorted(record.entities, key=lambda entity: (entity.start, -entity.end))
-    return _Side(tuple(entities), max((entity.end - entity.start for entity in entities), default=0))
-
-
-def _rows(wrong: Sequence[Mistake], gold: Sequence[Record], predicted: Sequence[Record]) -> Iterator[Row]:
-    articles = {left.doc: (left, right) for left, right in zip(gold, predicted, strict=True)}
-    doc, sides = None, list[_Side]()
-    for each in wrong:
-        if each.doc != doc:
-            doc, sides = each.doc, [_side(record) for record in articles[each.doc]]
-        excerpt = each.excerpt
-        own = (each.gold, each.predicted)
-        lines = tuple(_marks(entity, side, excerpt) for entity, side in zip(own, sides, strict=True))
-        types = (each.gold.type if each.gold else SPURIOUS, each.predicted.type if each.predicted else MISSED)
-        yield Row(each.doc, (each.kind, *types), excerpt, lines, each.predicted.score if each.predicted else None)
-
-
-def _marks(own: Entity | None, side: _Side, excerpt: Excerpt) -> Marks:
-    others = tuple(entity for entity in side.within(excerpt) if entity is not own)
-    return Marks((own,) if own else (), others)

@@ -5,8 +5,10 @@ One label is the set of one label, so both are counted alike. An article without
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rasid.metrics import ratio
 from rasid.records import Record
@@ -69,14 +71,38 @@ def labels_of(record: Record, name: str) -> tuple[str, ...] | None:
     return tuple(one.label for one in given) if isinstance(given, tuple) else (given.label,)
 
 
-def record_label_scores(gold: Sequence[Record], predicted: Sequence[Record], seed: int = 0) -> dict[str, LabelScores]:
-    """Scores by name of what the gold judges, over the articles that it judges; the two sequences are aligned."""
+class Asked(NamedTuple):
+    """What the gold says of an article under one name, and the answer; None is no prediction."""
+
+    gold: tuple[str, ...]
+    answer: tuple[str, ...] | None
+
+
+def asked(gold: Record, predicted: Record) -> dict[str, Asked]:
+    """By name what the gold judges of one article."""
     found = {}
-    for name in sorted({name for record in gold for name in record.labels}):
-        pairs = [(labels_of(one, name), labels_of(other, name)) for one, other in zip(gold, predicted, strict=True)]
-        judged = [(right, answer) for right, answer in pairs if right is not None]
-        found[name] = label_scores([right for right, _ in judged], [answer for _, answer in judged], seed)
+    for name in gold.labels:
+        right = labels_of(gold, name)
+        if right is not None:
+            found[name] = Asked(right, labels_of(predicted, name))
     return found
+
+
+def asked_scores(found: Mapping[str, Sequence[Asked]], seed: int = 0) -> dict[str, LabelScores]:
+    """Scores by name, in name order, over the articles that the gold judges."""
+    return {
+        name: label_scores([each.gold for each in found[name]], [each.answer for each in found[name]], seed)
+        for name in sorted(found)
+    }
+
+
+def record_label_scores(gold: Sequence[Record], predicted: Sequence[Record], seed: int = 0) -> dict[str, LabelScores]:
+    """The same of aligned records that are all there."""
+    found: defaultdict[str, list[Asked]] = defaultdict(list)
+    for one, other in zip(gold, predicted, strict=True):
+        for name, each in asked(one, other).items():
+            found[name].append(each)
+    return asked_scores(found, seed)
 
 
 def label_rows(scores: dict[str, LabelScores]) -> list[list[str]]:

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from rasid.excerpt import Excerpt
 from rasid.records import Entity
@@ -46,6 +46,23 @@ class Marks:
     others: tuple[Entity, ...] = ()
 
 
+Mark = tuple[int, int, str, int, float | None, int, int]
+
+
+class Flat(NamedTuple):
+    """A row as plain text and numbers, small enough to be put by until it is known which rows a page holds.
+
+    `lines` are marks: [start, end, type, whether the row is about it, score if any, start and end in the article].
+    """
+
+    doc: str
+    facets: tuple[str, ...]
+    start: int
+    text: str
+    lines: tuple[tuple[Mark, ...], ...]
+    score: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """`facets` [of the listing] are values, `lines` [of the listing] marks in the excerpt; `score` is to sort by."""
@@ -56,6 +73,12 @@ class Row:
     lines: tuple[Marks, ...]
     score: float | None = None
 
+    @property
+    def flat(self) -> Flat:
+        units = _utf16(self.excerpt.text)
+        lines = tuple([_marks(line, self.excerpt, units) for line in self.lines])
+        return Flat(self.doc, self.facets, self.excerpt.start, self.excerpt.text, lines, self.score)
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
@@ -63,7 +86,7 @@ class Listing:
 
     lines: tuple[Line, ...]
     facets: tuple[Facet, ...]
-    rows: tuple[Row, ...]
+    rows: Sequence[Flat]
     total: int
 
     def tree(self) -> dict[str, Any]:
@@ -74,9 +97,9 @@ class Listing:
             [
                 docs.number(row.doc),
                 [own.number(value) for own, value in zip(values, row.facets, strict=True)],
-                row.excerpt.start,
-                row.excerpt.text,
-                [_marks(line, row.excerpt, types) for line in row.lines],
+                row.start,
+                row.text,
+                [[[*mark[:2], types.number(mark[2]), *mark[3:]] for mark in line] for line in row.lines],
                 row.score,
             ]
             for row in self.rows
@@ -107,16 +130,16 @@ class _Names:
         return list(self._numbers)
 
 
-def _marks(line: Marks, excerpt: Excerpt, types: _Names) -> list[list[Any]]:
-    """[start, end, type, whether the row is about it, score if any, start and end in the article] of each entity."""
-    units = _utf16(excerpt.text)
-    found = []
+def _marks(line: Marks, excerpt: Excerpt, units: Sequence[int]) -> tuple[Mark, ...]:
+    """Marks of what a line has in the excerpt; `units` as of `_utf16`."""
+    begin, length = excerpt.start, len(excerpt.text)
+    found: list[Mark] = []
     for entity, own in [(each, 1) for each in line.own] + [(each, 0) for each in line.others[:_MARKS]]:
-        start, end = (min(max(0, place - excerpt.start), len(excerpt.text)) for place in (entity.start, entity.end))
+        start, end = max(0, entity.start - begin), min(entity.end - begin, length)
         if start < end:
-            places = [units[start], units[end]] if units else [start, end]
-            found.append([*places, types.number(entity.type), own, entity.score, entity.start, entity.end])
-    return found
+            places = (units[start], units[end]) if units else (start, end)
+            found.append((*places, entity.type, own, entity.score, entity.start, entity.end))
+    return tuple(found)
 
 
 def _utf16(text: str) -> list[int]:

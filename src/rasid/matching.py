@@ -9,11 +9,10 @@ counted twice, and the counts do not hang on the order of the input. It knows on
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -38,6 +37,8 @@ class Outcome(Enum):
     OVERLAP = "some characters, another type"
     ALONE = "no counterpart"  # a gold entity is missed, a predicted one spurious
 
+    __hash__ = object.__hash__  # members are singletons; Enum's own hash is Python, and took a tenth of a report
+
 
 CREDIT: dict[Scheme, dict[Outcome, float]] = {
     "strict": {Outcome.SAME: 1.0},
@@ -48,8 +49,7 @@ CREDIT: dict[Scheme, dict[Outcome, float]] = {
 _PAIRED = (Outcome.SAME, Outcome.RANGE, Outcome.TYPE, Outcome.OVERLAP)
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """An entity, what became of it, and how many longer ranges of its own side hold it (0: outermost)."""
 
     entity: Entity
@@ -76,20 +76,45 @@ class SchemeCounts:
     spurious: int
 
 
-def match(unit: Unit) -> Matched:
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What became of the entities of both sides of a unit, each once; those in no `found` have no counterpart."""
+
+    gold: dict[Key, Entity]
+    predicted: dict[Key, Entity]
+    found_gold: dict[Key, Outcome]
+    found_predicted: dict[Key, Outcome]
+
+    @property
+    def row(self) -> Row:
+        """Additive counts of the unit: pairs by SAME, RANGE, TYPE and OVERLAP, then missed, then spurious ([6])."""
+        found = list(self.found_gold.values())
+        pairs = [found.count(kind) for kind in _PAIRED]
+        return [*pairs, len(self.gold) - len(found), len(self.predicted) - len(self.found_predicted)]
+
+    def judged(self) -> Matched:
+        """The same entity by entity, with depths."""
+        return Matched(_judged(self.gold, self.found_gold), _judged(self.predicted, self.found_predicted))
+
+
+def outcomes(unit: Unit) -> Outcomes:
     """Pairs the entities of a unit; one that stands twice on a side counts once."""
     gold, predicted = ({(e.start, e.end, e.type): e for e in side} for side in (unit.gold, unit.predicted))
-    outcomes: list[dict[Key, Outcome]] = [dict.fromkeys(gold.keys() & predicted.keys(), Outcome.SAME) for _ in "gp"]
+    found, extra = (dict.fromkeys(gold.keys() & predicted.keys(), Outcome.SAME) for _ in "gp")
     left, right = sorted(gold.keys() - predicted.keys()), sorted(predicted.keys() - gold.keys())
     for one, other in _pairs(left, right):
-        outcomes[0][one] = outcomes[1][other] = _outcome(one, other)
-    sides = [_judged(side, known) for side, known in zip((gold, predicted), outcomes, strict=True)]
-    return Matched(*sides)
+        found[one] = extra[other] = _outcome(one, other)
+    return Outcomes(gold, predicted, found, extra)
+
+
+def match(unit: Unit) -> Matched:
+    """Pairs the entities of a unit, and says of each what became of it."""
+    return outcomes(unit).judged()
 
 
 def _judged(side: dict[Key, Entity], known: dict[Key, Outcome]) -> tuple[Judged, ...]:
-    depths = _depths({key[:2] for key in side})
-    return tuple(Judged(each, known.get(key, Outcome.ALONE), depths[key[:2]]) for key, each in side.items())
+    depths, alone = _depths({key[:2] for key in side}), Outcome.ALONE
+    return tuple([Judged(each, known.get(key, alone), depths[key[:2]]) for key, each in side.items()])
 
 
 def _depths(ranges: Collection[tuple[int, int]]) -> dict[tuple[int, int], int]:
@@ -126,26 +151,20 @@ def _pairs(left: Sequence[Key], right: Sequence[Key]) -> list[tuple[Key, Key]]:
     return [(left[row], right[column]) for row, column in zip(rows, columns, strict=True) if overlap[row, column]]
 
 
-def outcome_row(matched: Matched) -> Row:
-    """Additive counts of a unit: pairs by SAME, RANGE, TYPE and OVERLAP, then missed, then spurious ([6])."""
-    found, extra = (Counter(each.outcome for each in side) for side in (matched.gold, matched.predicted))
-    return [*(found[kind] for kind in _PAIRED), found[Outcome.ALONE], extra[Outcome.ALONE]]
-
-
 def scheme_row(row: Row, scheme: Scheme) -> Row:
-    """A row (or sum) of `outcome_row` as `metrics.sides_score` takes it: a partial counts half (Chinchor 1993)."""
+    """A row (or sum) of `Outcomes.row` as `metrics.sides_score` takes it: a partial counts half (Chinchor 1993)."""
     credit = sum(CREDIT[scheme].get(kind, 0.0) * count for kind, count in zip(_PAIRED, row, strict=False))
     paired = sum(row[: len(_PAIRED)])
     return (credit, paired + row[5], credit, paired + row[4])
 
 
 def scheme_f1(row: Row, scheme: Scheme) -> float:
-    """F1 under a scheme from a row (or sum) of `outcome_row`."""
+    """F1 under a scheme from a row (or sum) of `Outcomes.row`."""
     return sides_f1(scheme_row(row, scheme))
 
 
 def scheme_counts(row: Row, scheme: Scheme) -> SchemeCounts:
-    """The five categories from a row (or sum) of `outcome_row`."""
+    """The five categories from a row (or sum) of `Outcomes.row`."""
     worth = [CREDIT[scheme].get(kind, 0.0) for kind in _PAIRED]
 
     def pairs(credit: float) -> int:
@@ -180,36 +199,43 @@ def surface_key(surface: str) -> str:
     return " ".join(normalise(surface).split())
 
 
+class _Seen:
+    """The group of `by_seen`: a class of its own, since processes hand it to one another."""
+
+    def __init__(self, known: Collection[str]) -> None:
+        self._known = known
+        self._answers: dict[str, str] = {}  # a corpus repeats its names, and folding is what takes time here
+
+    def __call__(self, judged: Judged) -> str:
+        surface = judged.entity.surface
+        if surface not in self._answers:
+            self._answers[surface] = "seen" if surface_key(surface) in self._known else "unseen"
+        return self._answers[surface]
+
+
 def by_seen(surfaces: Iterable[str]) -> Group:
     """`seen` where an entity's surface is, folded, among those of the training data, else `unseen`."""
-    known = {surface_key(surface) for surface in surfaces}
-    answers: dict[str, str] = {}  # a corpus repeats its names, and folding is what takes time here
-
-    def group(judged: Judged) -> str:
-        surface = judged.entity.surface
-        if surface not in answers:
-            answers[surface] = "seen" if surface_key(surface) in known else "unseen"
-        return answers[surface]
-
-    return group
+    return _Seen({surface_key(surface) for surface in surfaces})
 
 
-def group_rows(matched: Sequence[Matched], group: Group, scheme: Scheme = "strict") -> dict[str, list[Row]]:
-    """Rows for `metrics.sides_score` by group, [units, 4] each, groups in sorted order.
+def group_row(matched: Matched, group: Group, scheme: Scheme = "strict") -> dict[str, list[float]]:
+    """The row of one unit for `metrics.sides_score`, [4], of every group that has an entity in it.
 
     Gold and predicted entities each go by their own group, so precision is of what was predicted as, say, ORG and
     recall of what is ORG.
     """
     credit = CREDIT[scheme]
-    found: dict[str, list[list[float]]] = {}
-    for number, each in enumerate(matched):
-        for place, side in ((0, each.predicted), (2, each.gold)):
-            for judged in side:
-                rows = found.setdefault(group(judged), [])
-                while len(rows) <= number:
-                    rows.append([0.0] * 4)
-                rows[number][place] += credit.get(judged.outcome, 0.0)
-                rows[number][place + 1] += 1
-    return {
-        name: [*found[name], *([0.0] * 4 for _ in range(len(matched) - len(found[name])))] for name in sorted(found)
-    }
+    found: dict[str, list[float]] = {}
+    for place, side in ((0, matched.predicted), (2, matched.gold)):
+        for judged in side:
+            name = group(judged)
+            row = found.get(name) or found.setdefault(name, [0.0] * 4)
+            row[place] += credit.get(judged.outcome, 0.0)
+            row[place + 1] += 1
+    return found
+
+
+def group_rows(matched: Sequence[Matched], group: Group, scheme: Scheme = "strict") -> dict[str, list[Row]]:
+    """Rows by group, [units, 4] each, groups in sorted order."""
+    rows = [group_row(each, group, scheme) for each in matched]
+    return {name: [row.get(name, [0.0] * 4) for row in rows] for name in sorted({name for row in rows for name in row})}

@@ -103,15 +103,17 @@ def outermost(entities: Iterable[Entity]) -> tuple[Entity, ...]:
 
 def article_units(gold: Sequence[Record], predicted: Sequence[Record], view: View = "nested") -> list[Unit]:
     """One unit per article; the two sequences must hold the same articles in the same order (ValueError)."""
-    units = []
-    for left, right in zip(gold, predicted, strict=True):
-        if left.doc != right.doc:
-            raise ValueError(f"articles are not aligned: {left.doc!r} beside {right.doc!r}")
-        sides = [left.entities, right.entities]
-        if view == "outermost":
-            sides = [outermost(side) for side in sides]
-        units.append(Unit(*sides))
-    return units
+    return [article_unit(left, right, view) for left, right in zip(gold, predicted, strict=True)]
+
+
+def article_unit(gold: Record, predicted: Record, view: View) -> Unit:
+    """The entities of one article. Raises ValueError for records of two articles."""
+    if gold.doc != predicted.doc:
+        raise ValueError(f"articles are not aligned: {gold.doc!r} beside {predicted.doc!r}")
+    sides = [gold.entities, predicted.entities]
+    if view == "outermost":
+        sides = [outermost(side) for side in sides]
+    return Unit(*sides)
 
 
 def split_unit(unit: Unit, passages: Sequence[Span]) -> list[Unit]:
@@ -160,17 +162,39 @@ def _total(units: Iterable[Unit]) -> Score:
     return score(correct, predicted, gold)
 
 
-def span_scores(units: Sequence[Unit]) -> SpanScores:
-    """Strict scores: a span counts when start, end and type are all those of a gold span."""
-    counts: tuple[Counter[str], Counter[str], Counter[str]] = (Counter(), Counter(), Counter())
-    for unit in units:
+class SpanCounts:
+    """Spans by type, unit by unit: those that are right, predicted and gold; one that stands twice counts once."""
+
+    def __init__(self) -> None:
+        self.correct, self.predicted, self.gold = Counter[str](), Counter[str](), Counter[str]()
+
+    def add(self, unit: Unit) -> None:
         gold, predicted = _keys(unit.gold, typed=True), _keys(unit.predicted, typed=True)
-        for counter, keys in zip(counts, (gold & predicted, predicted, gold), strict=True):
-            counter.update(label for _, _, label in keys)
-    types = sorted(counts[1].keys() | counts[2].keys())
-    by_type = {label: score(*(counter[label] for counter in counts)) for label in types}
-    macro = ratio(sum(each.f1 for each in by_type.values()), len(by_type))
-    return SpanScores(score(*(counter.total() for counter in counts)), macro, by_type)
+        sides = (self.correct, gold & predicted), (self.predicted, predicted), (self.gold, gold)
+        for counter, keys in sides:
+            counter.update([label for _, _, label in keys])
+
+    def join(self, other: SpanCounts) -> None:
+        """The units of other counts, too."""
+        self.correct.update(other.correct)
+        self.predicted.update(other.predicted)
+        self.gold.update(other.gold)
+
+    def scores(self) -> SpanScores:
+        """Strict scores: a span counts when start, end and type are all those of a gold span."""
+        counts = (self.correct, self.predicted, self.gold)
+        types = sorted(self.predicted.keys() | self.gold.keys())
+        by_type = {label: score(*(counter[label] for counter in counts)) for label in types}
+        macro = ratio(sum(each.f1 for each in by_type.values()), len(by_type))
+        return SpanScores(score(*(counter.total() for counter in counts)), macro, by_type)
+
+
+def span_scores(units: Iterable[Unit]) -> SpanScores:
+    """The scores of `SpanCounts` over units that are all there."""
+    counts = SpanCounts()
+    for unit in units:
+        counts.add(unit)
+    return counts.scores()
 
 
 def span_estimate(units: Sequence[Unit], typed: bool = True, seed: int = 0) -> Estimate:

@@ -1,4 +1,4 @@
-"""Mistakes: every entity that was predicted wrongly, or not at all, by kind, listed and counted.
+"""Mistakes: every entity that was predicted wrongly, or not at all, by kind, as a list of errors holds them.
 
 Gold and predicted spans that differ are paired one to one, the likest first; what has no counterpart was missed or is
 spurious. Knows records and texts, nothing of models.
@@ -7,21 +7,17 @@ spurious. Knows records and texts, nothing of models.
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
 from rasid.annotations import Annotated
 from rasid.errors import DataError
 from rasid.excerpt import Excerpt
-from rasid.metrics import score
-from rasid.normalizer import normalise
-from rasid.records import Entity, Record, read_exact, write_exact
-from rasid.tables import table
+from rasid.records import Entity, Record, read_exact
 from rasid.text import Span
 
 Kind = Literal[
@@ -49,11 +45,23 @@ MEANING: dict[Kind, str] = {
     "wrong type and ends": "another type on much the same words",
 }
 ERRORS_FILE = "errors.jsonl"  # of a report
-COMMONEST = 50  # rows of the page
 REACH = 90  # characters of text that are kept on each side
 LONGEST = 200  # characters that are shown of an entity
 _CONTEXT = 45  # characters on each side in the pages of plain text
 _MUCH_THE_SAME = 1 / 3  # shared over joint characters, for spans of two types to be one mistake and not two
+
+
+class Fault(NamedTuple):
+    """What is wrong: a kind, and the types of the gold and of the predicted entity, None where there is none."""
+
+    kind: Kind
+    gold: str | None
+    predicted: str | None
+
+    @property
+    def types(self) -> str:
+        """Types at fault: the gold's, the predicted one, or gold -> predicted."""
+        return " -> ".join(dict.fromkeys(name for name in (self.gold, self.predicted) if name is not None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +94,15 @@ class Mistake:
         return self.source.around(ends, REACH, LONGEST)
 
     @property
+    def fault(self) -> Fault:
+        """The mistake without its place."""
+        gold, predicted = (entity.type if entity else None for entity in (self.gold, self.predicted))
+        return Fault(self.kind, gold, predicted)
+
+    @property
     def types(self) -> str:
-        """Types at fault: the gold's, the predicted one, or gold -> predicted."""
-        names = [entity.type for entity in self.entities]
-        return " -> ".join(dict.fromkeys(names))
+        """Those of the fault."""
+        return self.fault.types
 
     @property
     def surface(self) -> str:
@@ -97,8 +110,9 @@ class Mistake:
         found = [" ".join(entity.surface.split()) for entity in self.entities]
         return " -> ".join(dict.fromkeys(found))
 
-    def to_json(self) -> str:
-        """One JSON object; what is None is left out."""
+    def to_json(self, excerpt: Excerpt | None = None) -> str:
+        """One JSON object; what is None is left out. `excerpt` is this one's, where it was taken already."""
+        around = excerpt or self.excerpt
         tree = {
             "kind": self.kind,
             "types": self.types,
@@ -107,15 +121,16 @@ class Mistake:
             "gold": _entity(self.gold),
             "predicted": _entity(self.predicted),
             "context": self.context,
-            "excerpt": asdict(self.excerpt),
+            "excerpt": {"start": around.start, "text": around.text},
         }
         return json.dumps({key: value for key, value in tree.items() if value is not None}, ensure_ascii=False)
 
 
 def _entity(entity: Entity | None) -> dict[str, object] | None:
-    return (
-        entity.model_dump(include={"type", "start", "end", "surface", "score"}, exclude_none=True) if entity else None
-    )
+    if entity is None:
+        return None
+    tree = {"type": entity.type, "start": entity.start, "end": entity.end, "surface": entity.surface}
+    return tree if entity.score is None else {**tree, "score": entity.score}
 
 
 def mistakes(gold: Record, predicted: Record, text: str) -> list[Mistake]:
@@ -129,11 +144,10 @@ def mistakes(gold: Record, predicted: Record, text: str) -> list[Mistake]:
         found.append(Mistake(_kind_of_pair(one, other), gold.doc, one, other, source))
         missed.remove(one)
         extra.remove(other)
-    spans = [entity.span for entity in gold.entities]
-    found += [Mistake(_kind_of_missed(e.span, spans), gold.doc, e, None, source) for e in missed]
+    ranges = sorted({(entity.start, entity.end) for entity in gold.entities})
+    found += [Mistake(_kind_of_missed(e, ranges), gold.doc, e, None, source) for e in missed]
     for entity in extra:
-        inside = any(span != entity.span and span.contains(entity.span) for span in spans)
-        kind: Kind = "spurious child" if inside else "spurious"
+        kind: Kind = "spurious child" if _held(entity, ranges) else "spurious"
         found.append(Mistake(kind, gold.doc, None, entity, source))
     return sorted(found, key=lambda m: (m.entities[0].start, m.entities[0].end))
 
@@ -187,106 +201,18 @@ def _kind_of_pair(gold: Entity, predicted: Entity) -> Kind:
     return "too short" if gold.span.contains(predicted.span) else "shifted"
 
 
-def _kind_of_missed(span: Span, all_spans: Sequence[Span]) -> Kind:
-    others = [other for other in all_spans if other != span]
-    if any(other.contains(span) for other in others):
+def _held(entity: Entity, ranges: Sequence[tuple[int, int]]) -> bool:
+    """Whether a longer range holds the entity."""
+    start, end = entity.start, entity.end
+    return any(first <= start and end <= last and (first < start or end < last) for first, last in ranges)
+
+
+def _kind_of_missed(entity: Entity, ranges: Sequence[tuple[int, int]]) -> Kind:
+    if _held(entity, ranges):
         return "child missed"
-    return "parent missed" if any(span.contains(other) for other in others) else "missed"
-
-
-@dataclass(frozen=True, slots=True)
-class KindCount:
-    """A kind with how often it occurs, and the strict F1 there would be without it."""
-
-    kind: Kind
-    count: int
-    f1_without: float
-
-
-def count_kinds(found: Sequence[Mistake], gold: int, predicted: int) -> list[KindCount]:
-    """Kinds by count, the commonest first; `gold` and `predicted` are the numbers of entities on either side.
-
-    Mending a kind makes its pairs right, finds what it missed and drops what was spurious.
-    """
-    counts = Counter(each.kind for each in found)
-    correct = gold - sum(each.gold is not None for each in found)
-    rows = []
-    for kind, count in counts.most_common():
-        own = [each for each in found if each.kind == kind]
-        mended = sum(each.gold is not None for each in own)
-        added = sum(each.predicted is None for each in own) - sum(each.gold is None for each in own)
-        rows.append(KindCount(kind, count, score(correct + mended, predicted + added, gold).f1))
-    return rows
-
-
-def page(found: Sequence[Mistake], gold: int, predicted: int, commonest: int = COMMONEST) -> str:
-    """The error analysis as Markdown: kinds with what each costs, types at fault, the commonest mistakes by kind."""
-    correct = gold - sum(each.gold is not None for each in found)
-    reached = score(correct, predicted, gold)
-    lines = [
-        "# Errors by kind",
-        "",
-        f"{gold} gold entities, {predicted} predicted, {correct} right: strict F1 {reached.f1:.3f}, "
-        f"precision {reached.precision:.3f}, recall {reached.recall:.3f}, nested view. {len(found)} errors.",
-        "",
-        _kinds_table(count_kinds(found, gold, predicted), len(found)),
-        "",
-        "## Types at fault",
-        "",
-        _types_table(found),
-        "",
-        f"## The {commonest} commonest",
-        "",
-        "Surfaces are counted together when they differ in spelling alone (normalised). `->` stands between gold and",
-        "predicted.",
-        *_commonest(found, commonest),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _kinds_table(counts: Sequence[KindCount], total: int) -> str:
-    rows = [
-        [f"{each.kind}: {MEANING[each.kind]}", str(each.count), f"{each.count / total:.1%}", f"{each.f1_without:.3f}"]
-        for each in counts
-    ]
-    return table(["kind", "errors", "share", "F1 without it"], rows)
-
-
-def _types_table(found: Sequence[Mistake], most: int = 25) -> str:
-    counts = Counter((each.kind, each.types) for each in found)
-    return table(["kind", "types", "errors"], [[*key, str(count)] for key, count in counts.most_common(most)])
-
-
-def _commonest(found: Sequence[Mistake], most: int) -> Iterator[str]:
-    """A section for each kind, the kinds with the most errors first."""
-    groups: dict[tuple[Kind, str, str], list[Mistake]] = defaultdict(list)
-    for each in found:
-        groups[each.kind, each.types, normalise(each.surface)].append(each)
-    alike = Counter((each.kind, each.types) for each in found)  # of surfaces as common, those of a common fault first
-    top = sorted(groups.items(), key=lambda item: (-len(item[1]), -alike[item[0][:2]]))[:most]
-    totals = Counter(each.kind for each in found)
-    for kind in sorted(get_args(Kind), key=lambda name: -totals[name]):
-        own = [members for key, members in top if key[0] == kind]
-        if own:
-            rows = [[m[0].surface, m[0].types, str(len(m)), _docs(m), m[0].context] for m in own]
-            yield f"\n### {kind} ({totals[kind]})\n"
-            yield table(["surface", "types", "times", "articles", "context"], rows)
-            yield "\nWhat was done:"
-
-
-def _docs(members: Sequence[Mistake]) -> str:
-    return str(len({each.doc for each in members}))
-
-
-def entity_count(records: Sequence[Record]) -> int:
-    """How many entities there are; one that stands twice counts once."""
-    return sum(len(_keys(record)) for record in records)
-
-
-def write_mistakes(found: Sequence[Mistake], gold: Sequence[Record], predicted: Sequence[Record], path: Path) -> None:
-    """Every mistake as a JSON line into `path`, and the page that counts them beside it, as .md. Raises DataError."""
-    write_exact(path, "".join(f"{each.to_json()}\n" for each in found))
-    write_exact(path.with_suffix(".md"), page(found, entity_count(gold), entity_count(predicted)))
+    start, end = entity.start, entity.end
+    holds = any(start <= first and last <= end and (start < first or last < end) for first, last in ranges)
+    return "parent missed" if holds else "missed"
 
 
 def read_mistakes(path: Path) -> list[Mistake]:

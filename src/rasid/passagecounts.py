@@ -13,9 +13,9 @@ from pathlib import Path
 
 from rasid.annotations import Annotated
 from rasid.clustermetrics import StancePair, stance_pairs
-from rasid.counts import Counts, read_counts, stance_figures, unit_figures, write_counts
+from rasid.counts import ENTITIES, STANCES, Counts, RowTable, entity_rows, read_counts, stance_row, write_counts
 from rasid.matching import Group
-from rasid.metrics import Unit, View, article_units, split_unit
+from rasid.metrics import article_unit, split_unit
 from rasid.records import Record
 from rasid.text import Span, passages
 
@@ -24,26 +24,16 @@ PASSAGES_FILE = "counts-passages.json"
 
 def count_passages(gold: Sequence[Annotated], predicted: Sequence[Record], seen: Group | None = None) -> Counts:
     """Counts whose units are passages, named `doc:start`, and one `doc:rest` for each article; records are aligned."""
-    records = [each.record for each in gold]
-    places = [passages(each.text) for each in gold]
-
-    def units(view: View) -> list[Unit]:
-        whole = article_units(records, predicted, view)
-        return [part for unit, own in zip(whole, places, strict=True) for part in split_unit(unit, own)]
-
-    figures = dict(unit_figures(units, seen))
-    pairs = [
-        part
-        for one, other, own in zip(records, predicted, places, strict=True)
-        for part in _by_passage(stance_pairs(one, other), own)
-    ]
-    figures |= {name: each for name, each in stance_figures(pairs).items() if name.startswith("stance per passage")}
-    names = [
-        f"{record.doc}:{name}"
-        for record, own in zip(records, places, strict=True)
-        for name in (*(str(place.start) for place in own), "rest")
-    ]
-    return Counts(tuple(names), figures)
+    table, names = RowTable([*ENTITIES.values(), STANCES["passage"]]), list[str]()
+    for article, record in zip(gold, predicted, strict=True):
+        places = passages(article.text)
+        views = {view: split_unit(article_unit(article.record, record, view), places) for view in ENTITIES}
+        pairs = _by_passage(stance_pairs(article.record, record), places)
+        for number, own in enumerate(pairs):
+            units = {view: parts[number] for view, parts in views.items()}
+            table.add([*entity_rows(units, seen), stance_row(own, "passage")])
+        names += [f"{article.record.doc}:{name}" for name in (*(place.start for place in places), "rest")]
+    return table.counts(names)
 
 
 def _by_passage(pairs: Sequence[StancePair], places: Sequence[Span]) -> Iterator[list[StancePair]]:

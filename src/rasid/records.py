@@ -157,16 +157,19 @@ def _shared(record: Record) -> Record:
     return record
 
 
+def record_files(path: Path) -> list[Path]:
+    """A .json file itself, or the .json files of a folder in name order. Raises DataError where there are none."""
+    files = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    if not files:
+        raise DataError(f"{path}: no .json records in this folder")
+    return files
+
+
 def read_records(path: Path) -> Iterator[tuple[str, Record]]:
     """(where, record) pairs of a .json file, a .jsonl file, or a folder of .json files in name order."""
-    if path.is_dir():
-        files = sorted(path.glob("*.json"))
-        if not files:
-            raise DataError(f"{path}: no .json records in this folder")
-        for file in files:
+    if path.is_dir() or path.suffix == ".json":
+        for file in record_files(path):
             yield str(file), parse_record(read_exact(file), str(file))
-    elif path.suffix == ".json":
-        yield str(path), parse_record(read_exact(path), str(path))
     else:
         for number, line in enumerate(_lines(path), 1):
             if line.strip():

@@ -77,8 +77,8 @@ def _mean(row: Row, bins: int, place: int) -> float:
 
 
 def _rows(
-    scores: Floats, right: Floats, groups: Sequence[int] | NDArray[np.intp], binned: NDArray[np.intp]
-) -> list[Row]:
+    scores: Floats, right: Floats, groups: Sequence[int] | NDArray[np.integer], binned: NDArray[np.intp]
+) -> NDArray[np.float64]:
     """One row of additive counts per group: three for every bin, then squared error and log loss."""
     sure = np.clip(scores, _SURE, 1 - _SURE)
     loss = -(right * np.log(sure) + (1 - right) * np.log(1 - sure))
@@ -88,21 +88,22 @@ def _rows(
     columns = [np.bincount(cells, weights, count * bins) for weights in (None, scores, right)]
     table = np.stack(columns, axis=1).reshape(count, 3 * bins)
     losses = [np.bincount(places, weights, count) for weights in ((scores - right) ** 2, loss)]
-    rows: list[Row] = np.column_stack([table, *losses]).tolist()
-    return rows
+    return np.column_stack([table, *losses])
 
 
 def _chance(scores: Floats, binned: NDArray[np.intp], seed: int) -> float:
     generator = np.random.default_rng(seed)
-    drawn = generator.random((_DRAWS, len(scores))) < scores
-    gaps = [np.abs(np.bincount(binned, scores - right)).sum() for right in drawn]
+    gaps = []
+    for _ in range(_DRAWS):  # one draw in memory: of 700,000 answers all of them would be 1 GB
+        right = generator.random(len(scores)) < scores
+        gaps.append(np.abs(np.bincount(binned, scores - right)).sum())
     return float(np.mean(gaps) / len(scores))
 
 
 def reliability(
     scores: Sequence[float] | Floats,
     right: Sequence[bool] | NDArray[np.bool_],
-    groups: Sequence[int] | NDArray[np.intp],
+    groups: Sequence[int] | NDArray[np.integer],
     seed: int = 0,
 ) -> Reliability:
     """What `scores` [n] in [0, 1] are worth, given which answers were `right` [n].
@@ -115,7 +116,7 @@ def reliability(
         return Reliability(0, nothing, 0.0, 0.0, nothing, nothing, ())
     binned = equal_mass(own)
     rows = _rows(own, true, groups, binned)
-    wide = _rows(own, true, [0] * len(own), equal_width(own))[0]
+    wide = _rows(own, true, np.zeros(len(own), dtype=np.intp), equal_width(own))[0].tolist()
     bins = int(binned.max()) + 1
     return Reliability(
         count=len(own),

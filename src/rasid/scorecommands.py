@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rasid.options import Commands, Parser, add_device, add_draws, add_min_score, add_seeds, command
+from rasid.options import Commands, Parser, add_device, add_draws, add_min_score, add_seeds, command, positive
 
 
 def _add_evaluate(commands: Commands[Parser]) -> None:
@@ -46,6 +46,12 @@ def _add_evaluate(commands: Commands[Parser]) -> None:
         type=Path,
         metavar="FILE.jsonl",
         help="where to list every wrong entity; a page of them by kind is written beside it, as .md",
+    )
+    parser.add_argument(
+        "--workers",
+        type=positive,
+        metavar="N",
+        help="processes that read predictions at once, the scores being the same (default: one a core, at most 4)",
     )
     add_device(parser)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rasid.errors import ConfigError
 from rasid.metrics import ratio, score
@@ -71,20 +72,25 @@ def what_thresholds_buy(
     gold: Sequence[Record], predicted: Sequence[Record], thresholds: Sequence[float] = THRESHOLDS
 ) -> tuple[Bought, ...]:
     """One row per threshold, in order; `predicted` holds the articles of `gold` in the same order."""
-    trials = [trial for pair in zip(gold, predicted, strict=True) for trial in _trials(*pair)]
-    scores = np.array([score for score, _ in trials])
-    right = np.array([right for _, right in trials], dtype=np.bool_)
+    found = [trial for pair in zip(gold, predicted, strict=True) for trial in trials(*pair)]
     support = sum(len({(e.start, e.end, e.type) for e in record.entities}) for record in gold)
-    found = []
+    return bought(np.array([score for score, _ in found]), np.array([right for _, right in found]), support, thresholds)
+
+
+def bought(
+    scores: NDArray[np.floating], right: NDArray[np.generic], support: int, thresholds: Sequence[float]
+) -> tuple[Bought, ...]:
+    """The same of `trials` by score and success, [n] each, of `support` gold entities."""
+    true, found = right.astype(np.bool_), []
     for least in sorted(set(thresholds)):
         kept = scores >= least
         spans = int(kept.sum())
-        reached = score(int((kept & right).sum()), spans, support)
-        found.append(Bought(least, reached.precision, reached.recall, reached.f1, spans, ratio(spans, len(trials))))
+        reached = score(int((kept & true).sum()), spans, support)
+        found.append(Bought(least, reached.precision, reached.recall, reached.f1, spans, ratio(spans, len(scores))))
     return tuple(found)
 
 
-def _trials(gold: Record, predicted: Record) -> Iterator[tuple[float, bool]]:
+def trials(gold: Record, predicted: Record) -> Iterator[tuple[float, bool]]:
     """Score and success of each predicted span; one without a score stays at every threshold."""
     known = {(each.start, each.end, each.type) for each in gold.entities}
     scores = {(e.start, e.end, e.type): 1.0 if e.score is None else e.score for e in predicted.entities}

@@ -78,13 +78,15 @@ class Difference:
         return self.p < LEVEL
 
 
-def bootstrap(rows: Sequence[Row], measure: Measure, resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
+def bootstrap(
+    rows: Sequence[Row] | NDArray[np.float64], measure: Measure, resamples: int = RESAMPLES, seed: int = 0
+) -> Estimate:
     """95 % interval of `measure(sum of rows)` over draws of rows with replacement.
 
     `rows` is [units, k]: one row of additive counts per article or passage. The same seed, the same interval; figures
     of equally many units are taken on the same draws. Percentiles are widened for few units (see `_levels`).
     """
-    if not rows:
+    if not len(rows):
         return Estimate(0.0, 0.0, 0.0)
     counts = np.asarray(rows, dtype=np.float64)
     values = _resampled(counts, measure, resamples, seed)
