@@ -221,6 +221,8 @@ def _members(record: Record) -> dict[str, list[Entity]]:
 
 def stance_pairs(gold: Record, predicted: Record) -> list[StancePair]:
     """The author's stances of two records of one text, over the union of their (target, scope) keys."""
+    if not _author(gold) and not _author(predicted):
+        return []
     alignment = align_clusters(gold, predicted)
     back = {other: name for name, other in alignment.items()}
     left = {(each.target, each.scope): each.label for each in _author(gold)}

@@ -25,6 +25,7 @@ from rasid.errors import DataError
 from rasid.labelmetrics import labels_of
 from rasid.matching import (
     Group,
+    Outcomes,
     Scheme,
     by_depth,
     by_length,
@@ -33,7 +34,7 @@ from rasid.matching import (
     outcomes,
     scheme_f1,
 )
-from rasid.metrics import Unit, View, article_unit, ratio, sides_f1
+from rasid.metrics import View, article_unit, ratio, sides_f1
 from rasid.records import Record, write_exact
 from rasid.uncertainty import Estimate, Measure, Row, bootstrap
 
@@ -182,10 +183,14 @@ def article_table() -> RowTable:
 
 
 def article_rows(
-    gold: Record, predicted: Record, pairs: Sequence[StancePair], seen: Group | None
+    gold: Record,
+    predicted: Record,
+    found: Mapping[View, Outcomes],
+    pairs: Iterable[StancePair],
+    seen: Group | None,
 ) -> Iterator[tuple[Key, Row]]:
-    """The rows of one article; `pairs` are its stance pairs. Raises ValueError for records of two articles."""
-    yield from entity_rows({view: article_unit(gold, predicted, view) for view in get_args(View)}, seen)
+    """The rows of one article; `found` are its entities, `pairs` its stance pairs."""
+    yield from entity_rows(found, seen)
     parts = cluster_rows_of(gold, predicted)
     yield from zip(CLUSTERS, [*parts, [count for row in parts for count in row]], strict=True)
     for scope in STANCES:
@@ -196,13 +201,12 @@ def article_rows(
         yield Key("5 labels", 0, name), (float(exact), float(right is not None))
 
 
-def entity_rows(units: Mapping[View, Unit], seen: Group | None) -> Iterator[tuple[Key, Row]]:
+def entity_rows(found: Mapping[View, Outcomes], seen: Group | None) -> Iterator[tuple[Key, Row]]:
     """Rows of the entities of an article or a passage in both views, and of the groups of its nested view."""
-    for view, unit in units.items():
-        found = outcomes(unit)
-        yield ENTITIES[view], found.row
+    for view, each in found.items():
+        yield ENTITIES[view], each.row
         if view == "nested":
-            matched = found.judged()
+            matched = each.judged()
             for place, group in enumerate([*GROUPS, *([seen] if seen else [])]):
                 yield from ((Key("2 groups", place, name), row) for name, row in group_row(matched, group).items())
 
@@ -217,7 +221,8 @@ def count(gold: Sequence[Record], predicted: Sequence[Record], seen: Group | Non
     """Counts of aligned records (ValueError when they are not); `seen`, from `matching.by_seen`, splits by surface."""
     table = article_table()
     for left, right in zip(gold, predicted, strict=True):
-        table.add(article_rows(left, right, stance_pairs(left, right), seen))
+        found = {view: outcomes(article_unit(left, right, view)) for view in ENTITIES}
+        table.add(article_rows(left, right, found, stance_pairs(left, right), seen))
     return table.counts([record.doc for record in gold])
 
 

@@ -19,9 +19,9 @@ from rasid.embed import report_page, safe_json
 from rasid.errorlog import ErrorLog
 from rasid.evaluate import Evaluation
 from rasid.figuretable import FigureRow, FigureTable, estimate_row, score_row
-from rasid.listing import Listing, thin
+from rasid.listing import Flat, Listing, thin
 from rasid.mistakecounts import count_kinds, count_mistakes
-from rasid.mistakerows import FACETS, LINES, mistake_rows
+from rasid.mistakerows import FACETS, LINES, Side, mistake_rows
 from rasid.mistakes import ERRORS_FILE, MEANING, Fault, Mistake
 from rasid.records import Record, write_exact
 from rasid.reliability import RELIABILITY_HEADER, reliability_rows
@@ -42,10 +42,9 @@ def evaluation_page(
     """The page of records that are all there; `wrong` are all their mistakes, `full_list` names the file that lists
     them."""
     articles = {left.doc: (left, right) for left, right in zip(gold, predicted, strict=True)}
-    shown = thin(wrong, lambda each: each.fault)
-    rows = [
-        row.flat for doc, own in groupby(shown, lambda each: each.doc) for row in mistake_rows([*own], *articles[doc])
-    ]
+    rows: list[Flat] = []
+    for doc, own in groupby(thin(wrong, lambda each: each.fault), lambda each: each.doc):
+        rows += mistake_rows(own, [Side.of(record) for record in articles[doc]])
     listing = Listing(LINES, FACETS, rows, len(wrong))
     return _page(found, listing, count_mistakes(wrong).faults, full_list)
 

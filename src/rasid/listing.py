@@ -11,10 +11,9 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from rasid.excerpt import Excerpt
-from rasid.records import Entity
 
 MOST = 20_000  # rows of a page: about 12 MB
 _MARKS = 24  # of a line: more cannot be told apart, and only a broken model makes them
@@ -38,19 +37,32 @@ class Facet:
     label: str
 
 
+class Marked(Protocol):
+    """An entity, or as much of it as a mark shows."""
+
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def score(self) -> float | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Marks:
     """Entities of one line: those that the row is about, and those that stand around."""
 
-    own: tuple[Entity, ...]
-    others: tuple[Entity, ...] = ()
+    own: tuple[Marked, ...]
+    others: tuple[Marked, ...] = ()
 
 
 Mark = tuple[int, int, str, int, float | None, int, int]
 
 
 class Flat(NamedTuple):
-    """A row as plain text and numbers, small enough to be put by until it is known which rows a page holds.
+    """A row as plain text and numbers.
 
     `lines` are marks: [start, end, type, whether the row is about it, score if any, start and end in the article].
     """

@@ -9,6 +9,7 @@ counted twice, and the counts do not hang on the order of the input. It knows on
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -120,11 +121,11 @@ def _judged(side: dict[Key, Entity], known: dict[Key, Outcome]) -> tuple[Judged,
 def _depths(ranges: Collection[tuple[int, int]]) -> dict[tuple[int, int], int]:
     """How many of the other ranges hold each; ranges do not cross."""
     depths, open_ends = {}, list[int]()
-    for start, end in sorted(ranges, key=lambda each: (each[0], -each[1])):
-        while open_ends and open_ends[-1] < end:
+    for start, minus_end in sorted([(start, -end) for start, end in ranges]):
+        while open_ends and open_ends[-1] < -minus_end:
             open_ends.pop()
-        depths[start, end] = len(open_ends)
-        open_ends.append(end)
+        depths[start, -minus_end] = len(open_ends)
+        open_ends.append(-minus_end)
     return depths
 
 
@@ -142,7 +143,9 @@ def _pairs(left: Sequence[Key], right: Sequence[Key]) -> list[tuple[Key, Key]]:
     other_starts, other_ends = (np.array([key[n] for key in right])[None, :] for n in (0, 1))
     shared = np.clip(np.minimum(ends, other_ends) - np.maximum(starts, other_starts), 0, None)
     joint = np.maximum(ends, other_ends) - np.minimum(starts, other_starts)
-    same_type = np.array([[one[2] == other[2] for other in right] for one in left])
+    numbers: dict[str, int] = {}
+    types = [np.array([numbers.setdefault(key[2], len(numbers)) for key in side]) for side in (left, right)]
+    same_type = types[0][:, None] == types[1][None, :]
     overlap, equal = shared > 0, shared == joint
     # Each aim outweighs all that come after it: no more than size - 1 pairs are made, and a shared part is at most 1.
     size = float(min(len(left), len(right)) + 1)
@@ -174,6 +177,8 @@ def scheme_counts(row: Row, scheme: Scheme) -> SchemeCounts:
 
 
 Group = Callable[[Judged], str]
+_DEPTHS = [*(f"depth {depth}" for depth in range(DEEPEST)), f"depth {DEEPEST}+"]
+_LENGTHS = ["1 word", "1 word", *(f"{words} words" for words in range(2, LONGEST)), f"{LONGEST}+ words"]
 
 
 def by_type(judged: Judged) -> str:
@@ -183,15 +188,12 @@ def by_type(judged: Judged) -> str:
 
 def by_depth(judged: Judged) -> str:
     """`depth 0` (outermost), `depth 1`, `depth 2+`."""
-    return f"depth {judged.depth}" if judged.depth < DEEPEST else f"depth {DEEPEST}+"
+    return _DEPTHS[min(judged.depth, DEEPEST)]
 
 
 def by_length(judged: Judged) -> str:
     """`1 word` to `4 words` and `5+ words`; words are what white space parts."""
-    words = len(judged.entity.surface.split())
-    if words >= LONGEST:
-        return f"{LONGEST}+ words"
-    return "1 word" if words <= 1 else f"{words} words"
+    return _LENGTHS[min(len(judged.entity.surface.split()), LONGEST)]
 
 
 def surface_key(surface: str) -> str:
@@ -224,13 +226,12 @@ def group_row(matched: Matched, group: Group, scheme: Scheme = "strict") -> dict
     Gold and predicted entities each go by their own group, so precision is of what was predicted as, say, ORG and
     recall of what is ORG.
     """
-    credit = CREDIT[scheme]
-    found: dict[str, list[float]] = {}
+    credit = {outcome: CREDIT[scheme].get(outcome, 0.0) for outcome in Outcome}
+    found: defaultdict[str, list[float]] = defaultdict(lambda: [0.0] * 4)
     for place, side in ((0, matched.predicted), (2, matched.gold)):
         for judged in side:
-            name = group(judged)
-            row = found.get(name) or found.setdefault(name, [0.0] * 4)
-            row[place] += credit.get(judged.outcome, 0.0)
+            row = found[group(judged)]
+            row[place] += credit[judged.outcome]
             row[place + 1] += 1
     return found
 

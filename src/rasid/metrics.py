@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -140,7 +141,9 @@ def only_type(unit: Unit, label: str) -> Unit:
 
 
 def _keys(entities: Iterable[Entity], typed: bool) -> set[tuple[int, int, str]]:
-    return {(entity.start, entity.end, entity.type if typed else "") for entity in entities}
+    if not typed:
+        return {(entity.start, entity.end, "") for entity in entities}
+    return {(entity.start, entity.end, entity.type) for entity in entities}
 
 
 def span_row(unit: Unit, typed: bool = True) -> Row:
@@ -168,8 +171,8 @@ class SpanCounts:
     def __init__(self) -> None:
         self.correct, self.predicted, self.gold = Counter[str](), Counter[str](), Counter[str]()
 
-    def add(self, unit: Unit) -> None:
-        gold, predicted = _keys(unit.gold, typed=True), _keys(unit.predicted, typed=True)
+    def add(self, gold: AbstractSet[tuple[int, int, str]], predicted: AbstractSet[tuple[int, int, str]]) -> None:
+        """The spans of a unit by start, end and type."""
         sides = (self.correct, gold & predicted), (self.predicted, predicted), (self.gold, gold)
         for counter, keys in sides:
             counter.update([label for _, _, label in keys])
@@ -193,7 +196,7 @@ def span_scores(units: Iterable[Unit]) -> SpanScores:
     """The scores of `SpanCounts` over units that are all there."""
     counts = SpanCounts()
     for unit in units:
-        counts.add(unit)
+        counts.add(_keys(unit.gold, typed=True), _keys(unit.predicted, typed=True))
     return counts.scores()
 
 

@@ -40,6 +40,10 @@ class Told(NamedTuple):
     surface: str
     context: str
 
+    @classmethod
+    def of(cls, mistake: Mistake) -> Told:
+        return cls(mistake.surface, mistake.context)
+
 
 @dataclass(slots=True)
 class _Alike:
@@ -166,10 +170,7 @@ def count_mistakes(found: Sequence[Mistake]) -> MistakeCounts:
 def page(found: Sequence[Mistake], gold: int, predicted: int, commonest: int = COMMONEST) -> str:
     """The page of mistakes that are all there."""
 
-    def told(number: int) -> Told:
-        return Told(found[number].surface, found[number].context)
-
-    return count_mistakes(found).page(gold, predicted, told, commonest)
+    return count_mistakes(found).page(gold, predicted, lambda number: Told.of(found[number]), commonest)
 
 
 def entity_count(records: Sequence[Record]) -> int:

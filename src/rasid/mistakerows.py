@@ -5,13 +5,13 @@ Knows one article at a time, and nothing of pages.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rasid.confusion import MISSED, SPURIOUS
 from rasid.excerpt import Excerpt
-from rasid.listing import Facet, Line, Marks, Row
+from rasid.listing import Facet, Flat, Line, Marks, Row
 from rasid.mistakes import Mistake
 from rasid.records import Entity, Record
 
@@ -19,38 +19,41 @@ LINES = (Line("gold"), Line("predicted"))
 FACETS = (Facet("kind", "Kind of error"), Facet("gold", "Gold type"), Facet("predicted", "Predicted type"))
 
 
+class Mention(NamedTuple):
+    """What is shown of an entity that stands beside a mistake."""
+
+    start: int
+    end: int
+    type: str
+    score: float | None
+
+
 @dataclass(frozen=True, slots=True)
-class _Side:
-    """The entities of one side of an article by start, and the greatest length among them."""
+class Side:
+    """The entities of one side of an article, by start, the longer ones first."""
 
-    entities: tuple[Entity, ...]
-    longest: int
+    mentions: Sequence[Mention]
 
-    def within(self, excerpt: Excerpt) -> Iterator[Entity]:
-        first = bisect_left(self.entities, excerpt.start - self.longest, key=lambda entity: entity.start)
-        for entity in self.entities[first:]:
-            if entity.start >= excerpt.end:
-                break
-            if entity.end > excerpt.start:
-                yield entity
+    @classmethod
+    def of(cls, record: Record) -> Side:
+        entities = sorted(record.entities, key=lambda entity: (entity.start, -entity.end))
+        return cls([Mention(each.start, each.end, each.type, each.score) for each in entities])
+
+    def beside(self, own: Entity | None, excerpt: Excerpt) -> Marks:
+        """The mistake's own entity, and the others that reach into the excerpt."""
+        key = (own.start, own.end, own.type) if own else None
+        begin, end = excerpt.start, excerpt.end
+        near = [each for each in self.mentions if each.start < end and each.end > begin]
+        others = [each for each in near if each[:3] != key]
+        return Marks((own,) if own else (), tuple(others))
 
 
-def _side(record: Record) -> _Side:
-    entities = sorted(record.entities, key=lambda entity: (entity.start, -entity.end))
-    return _Side(tuple(entities), max((entity.end - entity.start for entity in entities), default=0))
-
-
-def mistake_rows(wrong: Sequence[Mistake], gold: Record, predicted: Record) -> Iterator[Row]:
-    """A row for each mistake of one article."""
-    sides = [_side(record) for record in (gold, predicted)]
+def mistake_rows(wrong: Iterable[Mistake], sides: Sequence[Side]) -> Iterator[Flat]:
+    """A row for each mistake of one article; `sides` are gold and predicted."""
     for each in wrong:
         excerpt = each.excerpt
-        own = (each.gold, each.predicted)
-        lines = tuple(_marks(entity, side, excerpt) for entity, side in zip(own, sides, strict=True))
+        own = zip((each.gold, each.predicted), sides, strict=True)
+        lines = tuple(side.beside(entity, excerpt) for entity, side in own)
         types = (each.gold.type if each.gold else SPURIOUS, each.predicted.type if each.predicted else MISSED)
-        yield Row(each.doc, (each.kind, *types), excerpt, lines, each.predicted.score if each.predicted else None)
-
-
-def _marks(own: Entity | None, side: _Side, excerpt: Excerpt) -> Marks:
-    others = tuple(entity for entity in side.within(excerpt) if entity is not own)
-    return Marks((own,) if own else (), others)
+        score = each.predicted.score if each.predicted else None
+        yield Row(each.doc, (each.kind, *types), excerpt, lines, score).flat

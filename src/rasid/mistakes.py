@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import ValidationError
 
@@ -110,9 +110,9 @@ class Mistake:
         found = [" ".join(entity.surface.split()) for entity in self.entities]
         return " -> ".join(dict.fromkeys(found))
 
-    def to_json(self, excerpt: Excerpt | None = None) -> str:
-        """One JSON object; what is None is left out. `excerpt` is this one's, where it was taken already."""
-        around = excerpt or self.excerpt
+    def to_json(self) -> str:
+        """One JSON object; what is None is left out."""
+        around = self.excerpt
         tree = {
             "kind": self.kind,
             "types": self.types,
@@ -135,15 +135,16 @@ def _entity(entity: Entity | None) -> dict[str, object] | None:
 
 def mistakes(gold: Record, predicted: Record, text: str) -> list[Mistake]:
     """All mistakes of one article, by place. Every gold and every predicted entity that is not right stands in one."""
-    right = _keys(gold) & _keys(predicted)
-    missed = [entity for entity in _once(gold) if _key(entity) not in right]
-    extra = [entity for entity in _once(predicted) if _key(entity) not in right]
+    left, right = _by_key(gold), _by_key(predicted)
+    missed = [entity for key, entity in left.items() if key not in right]
+    extra = [entity for key, entity in right.items() if key not in left]
     found: list[Mistake] = []
     source = Excerpt(0, text)
+    taken: set[int] = set()
     for one, other in _paired(missed, extra):
         found.append(Mistake(_kind_of_pair(one, other), gold.doc, one, other, source))
-        missed.remove(one)
-        extra.remove(other)
+        taken |= {id(one), id(other)}
+    missed, extra = ([entity for entity in side if id(entity) not in taken] for side in (missed, extra))
     ranges = sorted({(entity.start, entity.end) for entity in gold.entities})
     found += [Mistake(_kind_of_missed(e, ranges), gold.doc, e, None, source) for e in missed]
     for entity in extra:
@@ -158,32 +159,25 @@ def all_mistakes(gold: Sequence[Annotated], predicted: Sequence[Record]) -> list
     return [each for article, record in pairs for each in mistakes(article.record, record, article.text)]
 
 
-def _key(entity: Entity) -> tuple[int, int, str]:
-    return (entity.start, entity.end, entity.type)
-
-
-def _keys(record: Record) -> set[tuple[int, int, str]]:
-    return {_key(entity) for entity in record.entities}
-
-
-def _once(record: Record) -> list[Entity]:
-    return list({_key(entity): entity for entity in record.entities}.values())
-
-
-def _likeness(one: Entity, other: Entity) -> float:
-    """Shared over joint characters."""
-    shared = min(one.end, other.end) - max(one.start, other.start)
-    return max(0, shared) / (max(one.end, other.end) - min(one.start, other.start))
+def _by_key(record: Record) -> dict[tuple[int, int, str], Entity]:
+    return {(entity.start, entity.end, entity.type): entity for entity in record.entities}
 
 
 def _paired(missed: Sequence[Entity], extra: Sequence[Entity]) -> Iterator[tuple[Entity, Entity]]:
-    """Gold and predicted entities that stand for one another: same ends first, then same type, then the likest."""
+    """Gold and predicted entities that stand for one another: same ends first, then same type, then the likest.
+
+    Likeness is shared over joint characters.
+    """
     order = []
     for one in missed:
+        start, end = one.start, one.end
         for other in extra:
-            like, same = _likeness(one, other), one.type == other.type
-            if like >= _MUCH_THE_SAME or (same and like > 0):
-                order.append(((like < 1, not same, -like, one.start, other.start), one, other))
+            shared = min(end, other.end) - max(start, other.start)
+            if shared > 0:
+                like = shared / (max(end, other.end) - min(start, other.start))
+                same = one.type == other.type
+                if same or like >= _MUCH_THE_SAME:
+                    order.append(((like < 1, not same, -like, start, other.start), one, other))
     taken: set[int] = set()
     for _, one, other in sorted(order, key=lambda row: row[0]):
         if not {id(one), id(other)} & taken:
@@ -221,13 +215,15 @@ def read_mistakes(path: Path) -> list[Mistake]:
     for number, line in enumerate(read_exact(path).split("\n"), 1):
         if line.strip():
             try:
-                found.append(_mistake_of(json.loads(line)))
+                found.append(parse_mistake(line))
             except (KeyError, TypeError, AttributeError, ValueError, ValidationError):
                 raise DataError(f"{path}:{number}: not an error as `rasid evaluate` lists them; make it anew") from None
     return found
 
 
-def _mistake_of(tree: dict[str, Any]) -> Mistake:
+def parse_mistake(line: str | bytes) -> Mistake:
+    """What `Mistake.to_json` wrote. Raises KeyError, TypeError, AttributeError or ValueError for anything else."""
+    tree = json.loads(line)
     gold, predicted = (
         Entity.model_validate({"id": side, **tree[side]}) if side in tree else None for side in ("gold", "predicted")
     )

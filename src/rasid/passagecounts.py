@@ -14,7 +14,7 @@ from pathlib import Path
 from rasid.annotations import Annotated
 from rasid.clustermetrics import StancePair, stance_pairs
 from rasid.counts import ENTITIES, STANCES, Counts, RowTable, entity_rows, read_counts, stance_row, write_counts
-from rasid.matching import Group
+from rasid.matching import Group, outcomes
 from rasid.metrics import article_unit, split_unit
 from rasid.records import Record
 from rasid.text import Span, passages
@@ -30,7 +30,7 @@ def count_passages(gold: Sequence[Annotated], predicted: Sequence[Record], seen:
         views = {view: split_unit(article_unit(article.record, record, view), places) for view in ENTITIES}
         pairs = _by_passage(stance_pairs(article.record, record), places)
         for number, own in enumerate(pairs):
-            units = {view: parts[number] for view, parts in views.items()}
+            units = {view: outcomes(parts[number]) for view, parts in views.items()}
             table.add([*entity_rows(units, seen), stance_row(own, "passage")])
         names += [f"{article.record.doc}:{name}" for name in (*(place.start for place in places), "rest")]
     return table.counts(names)

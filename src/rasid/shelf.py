@@ -35,7 +35,7 @@ class Place:
     def read(self) -> Record:
         """Raises DataError."""
         if self.size is None:
-            return parse_record(read_exact(self.path), self.where)
+            return parse_record(read_exact(self.path), self.where, kept=False)
         try:
             with self.path.open("rb") as stream:
                 stream.seek(self.start)
@@ -43,7 +43,7 @@ class Place:
         except OSError as error:
             raise DataError(f"{self.path}: cannot be read ({error.strerror})") from None
         try:
-            return parse_record(line.decode("utf-8"), self.where)
+            return parse_record(line.decode("utf-8"), self.where, kept=False)
         except UnicodeDecodeError as error:
             told = f"not UTF-8 ({error.reason} at byte {error.start} of the line)"
             raise DataError(f"{self.where}: {told}") from None

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import get_args
 
 from rasid.clustermetrics import StancePair, stance_pairs
 from rasid.counts import Counts, article_rows, article_table
 from rasid.labelmetrics import Asked, asked
-from rasid.matching import Group
+from rasid.matching import Group, Key, outcomes
 from rasid.metrics import SpanCounts, View, article_unit
 from rasid.records import ModelInfo, Record
 from rasid.thresholds import at_least, trials
@@ -31,17 +31,16 @@ class Answers:
     right: array[int] = field(default_factory=lambda: array("b"))
     articles: array[int] = field(default_factory=lambda: array("L"))
 
-    def add(self, score: float | None, right: bool, article: int) -> None:
-        if score is not None:
-            self.scores.append(score)
-            self.right.append(right)
-            self.articles.append(article)
+    def extend(self, scores: Sequence[float], right: Sequence[bool], article: int) -> None:
+        self.scores.extend(scores)
+        self.right.extend(right)
+        self.articles.extend([article] * len(scores))
 
     def join(self, other: Answers, first: int) -> None:
         """Other answers after these; their article 0 is `first` here."""
         self.scores.extend(other.scores)
         self.right.extend(other.right)
-        self.articles.extend(first + number for number in other.articles)
+        self.articles.extend([first + number for number in other.articles])
 
 
 @dataclass(slots=True)
@@ -89,32 +88,36 @@ class Tally:
         """One more article; `predicted` is what is scored of the `given` prediction. Raises ValueError when they are
         of two articles."""
         pairs = stance_pairs(gold, predicted)
-        self.rows.add(article_rows(gold, predicted, pairs, seen))
+        found = {view: outcomes(article_unit(gold, predicted, view)) for view in self.spans}
+        self.rows.add(article_rows(gold, predicted, found, pairs, seen))
         for view, counts in self.spans.items():
-            counts.add(article_unit(gold, predicted, view))
+            counts.add(found[view].gold.keys(), found[view].predicted.keys())
         if predicted.model:
             self.models.setdefault(predicted.model.model_dump_json(), predicted.model)
         self.scored = self.scored or any(entity.score is not None for entity in given.entities)
-        for score, right in trials(gold, given):
-            self.trials.add(score, right, 0)
-        self._answer(gold, predicted, pairs)
+        tried = list(trials(gold, given))
+        self.trials.extend([score for score, _ in tried], [right for _, right in tried], 0)
+        self._answer(predicted, found["nested"].gold.keys(), pairs)
         for pair in pairs:
             self.stances["article" if pair.scope == "article" else "passage"].add(pair)
         for name, each in asked(gold, predicted).items():
             self.labels[name].append(each)
         self.docs.append(gold.doc)
 
-    def _answer(self, gold: Record, predicted: Record, pairs: Sequence[StancePair]) -> None:
-        """The scores of one article against the truth; what the gold does not judge is left out."""
-        number, entities = len(self.docs), self.answers["entities"]
-        known = {(entity.start, entity.end, entity.type) for entity in gold.entities}
-        for entity in predicted.entities:
-            entities.add(entity.score, (entity.start, entity.end, entity.type) in known, number)
+    def _answer(self, predicted: Record, known: Collection[Key], pairs: Sequence[StancePair]) -> None:
+        """The scores of one article against the truth, `known` being its gold entities; what the gold does not judge is
+        left out."""
+        number = len(self.docs)
+        answered = [entity for entity in predicted.entities if entity.score is not None]
+        right = [(entity.start, entity.end, entity.type) in known for entity in answered]
+        self.answers["entities"].extend([entity.score or 0.0 for entity in answered], right, number)
         scores = {(each.target, each.scope): each.score for each in predicted.stances if each.holder == "author"}
         for pair in pairs:
             if pair.gold is not None and pair.counterpart is not None and pair.predicted is not None:
                 kind = "stance per article" if pair.scope == "article" else "stance per passage"
-                self.answers[kind].add(scores[pair.counterpart, pair.scope], pair.gold == pair.predicted, number)
+                score = scores[pair.counterpart, pair.scope]
+                if score is not None:
+                    self.answers[kind].extend([score], [pair.gold == pair.predicted], number)
 
     def join(self, other: Tally) -> None:
         """The articles of another tally after those of this one."""
