@@ -77,6 +77,23 @@ def test_a_folder_that_the_user_has_set_stands(
     assert {file.parent for file in tmp_path.rglob("events.out.tfevents*")} == {tmp_path / "mine"}
 
 
+def test_trackio_gets_them_too_in_one_run(tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))  # read when trackio is first imported
+    trackio = pytest.importorskip("trackio", reason="trackio is not installed; pip install trackio")
+    storage = pytest.importorskip("trackio.sqlite_storage").SQLiteStorage
+    config = config_of(tiny_encoder, tmp_path, "trackio")
+    result = fit(config, config.output)
+    trackio.finish()
+    (run,) = trackio.Api().runs("rasid")
+    assert run.name == config.output.name
+    rows = storage.get_logs("rasid", run.name)
+    assert {"train/loss", "train/learning_rate"} <= {name for row in rows for name in row}
+    for name, value in result.metrics.items():
+        seen = [row[f"eval/{name}"] for row in rows if f"eval/{name}" in row]
+        assert len(seen) == 3  # two epochs, and the finished model, which is logged once trackio's run has ended
+        assert seen[-1] == pytest.approx(value)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
