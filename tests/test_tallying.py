@@ -7,6 +7,7 @@ import json
 import os
 import runpy
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -188,6 +189,21 @@ def test_a_shelf_has_the_records_of_a_file_in_order(made: Path) -> None:
     places = read_shelf(made / "gold.jsonl")
     assert [place.doc for place in places] == [record.doc for _, record in read_places(places)]
     assert places[-1].where.endswith("gold.jsonl:120")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_is_read_once_and_its_records_as_often_as_need_be(made: Path, tmp_path: Path) -> None:
+    pipe, source = tmp_path / "pipe", (made / "predictions.jsonl").read_bytes()
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(source,))
+    writer.start()
+    run = RunFiles.open(pipe)
+    writer.join()
+    gold, whole = files(made)
+    for each in (run, run):
+        (tally,) = tally_files(gold, [each], Counting(), None, workers=2)
+        assert tally.counts == tally_files(gold, [whole], Counting(), None, workers=1)[0].counts
+    assert run.places[0].where == f"{pipe}:1"
 
 
 def test_small_sets_are_read_by_one_process() -> None:

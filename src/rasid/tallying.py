@@ -29,7 +29,7 @@ from rasid.tally import Counting, Tally
 
 _CHUNK = 50  # articles that a process has in memory: 68 entities on both sides of each are some 10 MB
 _WORTH = 200  # articles for which another process is worth its start
-_MOST = 4  # processes where nothing else is said: each takes some 150 MB, most of it libraries
+_MOST = 4  # processes where nothing else is said: each takes some 100 MB, most of it libraries
 
 
 @dataclass(frozen=True, slots=True)
