@@ -7,9 +7,10 @@ has no way to say so.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,35 +57,56 @@ def best_paths(log_probs: Floats) -> NDArray[np.int8]:
     """Best constrained BIO labels: log_probs (words, types, 3) -> labels (words, types).
 
     Each type on its own; Inside may follow Begin or Inside only. Where the likeliest labels of a type keep to that they
-    are the best path already, and Viterbi runs for the other types only.
+    are the best path already, and Viterbi runs over the stretches where they do not.
     """
     labels: NDArray[np.int8] = log_probs.argmax(axis=2).astype(np.int8)
+    for kind, start, end in _unsettled(log_probs, labels):
+        labels[start:end, kind] = _viterbi(log_probs[start:end, kind].tolist())
+    return labels
+
+
+def _unsettled(log_probs: Floats, labels: NDArray[np.int8]) -> Iterator[tuple[int, int, int]]:
+    """(type, first word, end) of the stretches whose likeliest labels have an Inside that nothing opened.
+
+    A stretch begins and ends at words whose likeliest label is sure to be on the best path: a Begin, which may stand
+    anywhere; and an Outside that leads by more than it costs to turn an Inside at the next word into a Begin, for
+    whatever runs through it would do better to begin after it.
+    """
     before = np.vstack([np.zeros((1, labels.shape[1]), dtype=np.int8), labels[:-1]])[: len(labels)]
-    broken = np.flatnonzero(((labels == 2) & (before == 0)).any(axis=0))
-    if len(broken):
-        labels[:, broken] = _viterbi(log_probs[:, broken])
-    return labels
+    astray = (labels == 2) & (before == 0)
+    broken = np.flatnonzero(astray.any(axis=0))
+    if not len(broken):
+        return
+    own, scores = labels[:, broken], log_probs[:, broken]
+    cost = np.vstack([scores[1:, :, 2] - scores[1:, :, 1], np.zeros((1, len(broken)))])
+    sure = (own == 0) & (scores[:, :, 0] - scores[:, :, 1:].max(axis=2) > cost)
+    starts, ends = own == 1, (own == 1) | sure
+    starts[1:] |= sure[:-1]
+    words = np.arange(len(labels))[:, None]
+    start_of = np.maximum.accumulate(np.where(starts, words, 0))
+    end_of = np.minimum.accumulate(np.where(ends, words, len(labels))[::-1])[::-1]
+    for column, kind in enumerate(broken.tolist()):
+        places = np.flatnonzero(astray[:, kind])
+        stretches = np.unique(np.stack([start_of[places, column], end_of[places, column]], axis=1), axis=0)
+        yield from ((kind, start, end) for start, end in stretches.tolist())
 
 
-def _viterbi(log_probs: Floats) -> NDArray[np.int8]:
-    """The best path of each type. For each word it is kept whether Inside beat Begin at the word before, and whether
-    the two beat Outside there: that is all the way back."""
-    words, types, _ = log_probs.shape
-    outside, begin, inside = (np.ascontiguousarray(log_probs[:, :, label]) for label in range(3))
-    inner = np.zeros((words, types), dtype=bool)
-    entered = np.zeros((words, types), dtype=bool)
-    o, b, i = outside[0], begin[0], np.full(types, -np.inf, dtype=log_probs.dtype)
-    for word in range(1, words):
-        np.greater(i, b, out=inner[word])
-        within = np.maximum(b, i)
-        np.greater(within, o, out=entered[word])
-        best = np.maximum(o, within)
-        o, b, i = best + outside[word], best + begin[word], within + inside[word]
-    labels = np.zeros((words, types), dtype=np.int8)
-    labels[-1] = np.stack([o, b, i], axis=1).argmax(axis=1)
-    for word in range(words - 1, 0, -1):
-        labels[word - 1] = (entered[word] | (labels[word] == 2)) * (1 + inner[word])
-    return labels
+def _viterbi(scores: Sequence[Sequence[float]]) -> list[int]:
+    """The best path of one type through some words, given (Outside, Begin, Inside) of each. For each word it is kept
+    whether Inside beat Begin at the word before, and whether the two beat Outside there: that is all the way back."""
+    back: list[tuple[bool, bool]] = []
+    o, b, i = scores[0][0], scores[0][1], -math.inf
+    for outside, begin, inside in scores[1:]:
+        within = max(b, i)
+        back.append((i > b, within > o))
+        best = max(o, within)
+        o, b, i = best + outside, best + begin, within + inside
+    label = max(range(3), key=(o, b, i).__getitem__)
+    labels = [label]
+    for inner, entered in reversed(back):
+        label = 1 + inner if entered or label == 2 else 0
+        labels.append(label)
+    return labels[::-1]
 
 
 def spans(log_probs: Floats, inventory: Inventory) -> list[WordSpan]:
@@ -125,19 +147,22 @@ def flat(found: Iterable[WordSpan]) -> list[WordSpan]:
 
 
 def _candidates(log_probs: Floats) -> list[_Candidate]:
-    """The spans of all types' best paths."""
+    """The spans of all types' best paths, by type and then by place."""
     labels = best_paths(log_probs)
-    found: list[_Candidate] = []
-    for kind in range(labels.shape[1]):
-        column = labels[:, kind]
-        for start in np.flatnonzero(column == 1):
-            end = int(start) + 1
-            while end < len(column) and column[end] == 2:
-                end += 1
-            chosen = log_probs[np.arange(start, end), kind, column[start:end]]
-            gain = float((chosen - log_probs[start:end, kind, 0]).sum(dtype=np.float64))
-            found.append(_Candidate(WordSpan(int(start), end, kind, float(np.exp(chosen.mean()))), max(0.0, gain)))
-    return found
+    kinds, starts = np.nonzero(labels.T == 1)
+    words = np.arange(len(labels) + 1)[:, None]
+    stops = np.vstack([labels != 2, np.ones((1, labels.shape[1]), dtype=bool)])
+    end_of = np.minimum.accumulate(np.where(stops, words, len(labels))[::-1])[::-1]
+    ends = end_of[starts + 1, kinds]
+    scores, gains = np.empty(len(starts)), np.empty(len(starts))
+    for length in np.unique(ends - starts).tolist():  # sums of one length at once, each in the order of its words
+        rows = np.flatnonzero(ends - starts == length)
+        places, own = starts[rows, None] + np.arange(length), kinds[rows, None]
+        chosen = log_probs[places, own, np.minimum(np.arange(length), 1) + 1]
+        scores[rows] = np.exp(chosen.mean(axis=1))
+        gains[rows] = (chosen - log_probs[places, own, 0]).sum(axis=1, dtype=np.float64)
+    columns = (each.tolist() for each in (starts, ends, kinds, scores, np.maximum(gains, 0.0)))
+    return [_Candidate(WordSpan(*span), gain) for *span, gain in zip(*columns, strict=True)]
 
 
 def _settle(found: Sequence[_Candidate], nested: bool) -> list[WordSpan]:

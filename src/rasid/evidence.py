@@ -11,9 +11,9 @@ silent, and one found once against the evidence of all other places goes. Where 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from rasid.percentages import percentages
 
 Floats = NDArray[np.float32]
 _PARTICLES = ("و", "ف", "ب", "ل", "ك", "وب", "ول", "فب", "فل", "وك")  # written onto a word; the name is the rest
+_FIRST_LETTERS = tuple(particle for particle in _PARTICLES if len(particle) == 1)
 _ARTICLE = "ال"
 _SHORTEST = 3  # letters that have to stay when a particle is taken off
 _MARKS = ".,،؛;:!؟?\"'()[]{}<>/-"
@@ -32,18 +33,15 @@ _LOUDEST = 8.0  # nats; how much one place may say
 _BY_FORM = 0.98  # the probability of a label that the form settles
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Words [start, end) of one article, read as a name of type `kind`; `gain` in nats against Outside."""
+class _Place(NamedTuple):
+    """Words [start, end) of one article, read as a name of type `kind`."""
 
     start: int
     end: int
     kind: int
-    gain: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Name:
+class _Name(NamedTuple):
     """Folded words, the first without a particle, and the number of a type."""
 
     words: tuple[str, ...]
@@ -60,7 +58,7 @@ def _readings(word: str) -> tuple[str, ...]:
     """A name's first word as it stands, and with a particle taken off (وسوريا: سوريا; للعراق: العراق)."""
     plain = _plain(word)
     found = [plain]
-    for particle in _PARTICLES:
+    for particle in _PARTICLES if plain.startswith(_FIRST_LETTERS) else ():
         rest = plain[len(particle) :]
         if plain.startswith(particle) and len(rest) >= _SHORTEST:
             found.append(rest)
@@ -69,19 +67,16 @@ def _readings(word: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-class _Gains:
-    """What reading words as a name adds to the log probability of their labels, from running sums."""
-
-    def __init__(self, log_probs: Floats) -> None:
-        sums = np.zeros((len(log_probs) + 1, log_probs.shape[1], 3))
-        np.cumsum(log_probs, axis=0, dtype=np.float64, out=sums[1:])
-        self._begin, self._outside, self._inside = log_probs[:, :, 1], sums[:, :, 0], sums[:, :, 2]
-
-    def of(self, start: int, end: int, kind: int) -> float:
-        """B I I ... on words [start, end), against Outside; nats, within what one place may say."""
-        inside = self._inside[end, kind] - self._inside[start + 1, kind]
-        outside = self._outside[end, kind] - self._outside[start, kind]
-        return max(-_LOUDEST, min(_LOUDEST, float(self._begin[start, kind] + inside - outside)))
+def _gains(log_probs: Floats, places: Collection[_Place]) -> dict[_Place, float]:
+    """What reading each place's words as a name (B I I ...) adds to the log probability of their labels, against
+    Outside; nats, within what one place may say. From running sums."""
+    start, end, kind = np.array([*places], dtype=np.intp).reshape(-1, 3).T
+    outside, inside = np.zeros((2, len(log_probs) + 1, log_probs.shape[1]))
+    np.cumsum(log_probs[:, :, 0], axis=0, dtype=np.float64, out=outside[1:])
+    np.cumsum(log_probs[:, :, 2], axis=0, dtype=np.float64, out=inside[1:])
+    named = log_probs[start, kind, 1] + (inside[end, kind] - inside[start + 1, kind])
+    gains = np.clip(named - (outside[end, kind] - outside[start, kind]), -_LOUDEST, _LOUDEST)
+    return dict(zip(places, gains.tolist(), strict=True))
 
 
 class _Names:
@@ -106,6 +101,8 @@ class _Names:
     def places(self) -> Iterator[tuple[tuple[str, ...], int, int, frozenset[int]]]:
         """Every place of every name: the name, its words [start, end), and the types it was found as anywhere."""
         for start, readings in enumerate(self._readings):
+            if self._lengths.keys().isdisjoint(readings):
+                continue
             for end in sorted({start + n for first in readings for n in self._lengths.get(first, ())}):
                 for name in self._names(start, end) if end <= len(self._plain) else ():
                     if name in self._kinds:
@@ -159,34 +156,35 @@ def pooled(log_probs: Floats, words: Sequence[str], inventory: Inventory, weight
     if not found:
         return log_probs
     raised = log_probs.astype(np.float64)
-    for place, others in _told(_places(log_probs, words, found)).items():
+    for place, others in _told(_places(words, found), log_probs).items():
         each = weight * others / (place.end - place.start)
         raised[place.start, place.kind, 1] += each
         raised[place.start + 1 : place.end, place.kind, 2] += each
     return _normalised(raised)
 
 
-def _places(log_probs: Floats, words: Sequence[str], found: Sequence[WordSpan]) -> dict[_Name, list[_Place]]:
+def _places(words: Sequence[str], found: Sequence[WordSpan]) -> dict[_Name, list[_Place]]:
     """The places of every name as every type it was found as; not those inside a longer name of the type, which say
     something of that one only (الأسد in بشار الأسد)."""
     within = {(word, span.type): span for span in found for word in range(span.start, span.end)}
-    gains = _Gains(log_probs)
     places: dict[_Name, list[_Place]] = defaultdict(list)
     for name, start, end, kinds in _Names(words, found).places():
         for kind in kinds:
             longer = within.get((start, kind))
             if longer is None or longer.end < end or longer.end - longer.start <= end - start:
-                places[_Name(name, kind)].append(_Place(start, end, kind, gains.of(start, end, kind)))
+                places[_Name(name, kind)].append(_Place(start, end, kind))
     return places
 
 
-def _told(places: dict[_Name, list[_Place]]) -> dict[_Place, float]:
+def _told(places: dict[_Name, list[_Place]], log_probs: Floats) -> dict[_Place, float]:
     """The mean gain of the other places of each place's name; a place of several names (a particle may be a letter of
     the name) hears the best."""
+    repeated = [own for own in places.values() if len(own) > 1]
+    gains = _gains(log_probs, dict.fromkeys(place for own in repeated for place in own))
     told: dict[_Place, float] = {}
-    for own in places.values():
-        total = sum(place.gain for place in own)
-        for place in own if len(own) > 1 else ():
-            others = (total - place.gain) / (len(own) - 1)
+    for own in repeated:
+        total = sum(gains[place] for place in own)
+        for place in own:
+            others = (total - gains[place]) / (len(own) - 1)
             told[place] = max(told.get(place, -np.inf), others)
     return told
