@@ -80,11 +80,12 @@ class _Reader:
     def __init__(self, text: str, seen: Witnesses, aliases: AliasTable) -> None:
         self._text, self._seen, self._aliases = text, seen, aliases
         self._renamed = _renamed(aliases)
+        self._names: dict[tuple[str, str], str] = {}  # by surface and type; most names come back
         self._last_place = -1  # where the last capital that is a place ends
 
     def form(self, mention: Mention) -> Form:
         kind = mention.type
-        name = printed(mention.surface, kind, self._seen)
+        name = self._name(mention)
         given = self._aliases.find(kind, name) or self._aliases.find(kind, clean(mention.surface))
         # A surface that normalises to nothing stands for itself.
         form_key = name_key(name, kind) or mention.surface
@@ -105,13 +106,19 @@ class _Reader:
             generic = class_noun(name)
         return Form(kind, name or mention.surface, form_key, generic, known, state)
 
+    def _name(self, mention: Mention) -> str:
+        read = (mention.surface, mention.type)
+        if read not in self._names:
+            self._names[read] = printed(*read, self._seen)
+        return self._names[read]
+
     def _built_in(self, identity: Key) -> Known | Thing | None:
         thing = _SURE.get(identity)
         return self._renamed.get(thing, thing) if thing else None
 
     def _is_place(self, mention: Mention) -> bool:
         """Whether a capital is the city itself: after في or ب (وبأنقرة), in a dateline, or beside one that is."""
-        before = particle(mention.surface, printed(mention.surface, "GPE", self._seen))
+        before = particle(mention.surface, self._name(mention))
         if _AT.fullmatch(before):
             return True
         if before == "و" and self._last_place >= 0 and not self._text[self._last_place : mention.start].strip():

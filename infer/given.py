@@ -32,6 +32,9 @@ class Given:
     questions: tuple[Question, ...]
 
 
+_NOTHING = Given(frozenset(), (), ())
+
+
 def check_targets(targets: Sequence[str]) -> tuple[str, ...]:
     """The targets, white space made single. Raises ConfigError for one without a letter, and for one given twice."""
     cleaned = tuple(" ".join(target.split()) for target in targets)
@@ -45,6 +48,8 @@ def check_targets(targets: Sequence[str]) -> tuple[str, ...]:
 
 def given(text: str, targets: Sequence[str], resolution: Resolution) -> Given:
     """The given targets in an article."""
+    if not targets:
+        return _NOTHING
     own = {_same(cluster.name): cluster.id for cluster in resolution.clusters}
     for name, cluster in zip(resolution.names, resolution.of, strict=True):
         if name and cluster:

@@ -39,6 +39,7 @@ _NORP_ENDING = regex.compile(r"(?<=\p{L}{2})(?:يون|يين|يات|ية|يه|ي
 _LEAST = 3  # letters of a word that a particle is taken from without another witness
 
 
+@lru_cache(maxsize=1 << 15)
 def clean(surface: str) -> str:
     """A surface as one would print it: white space made single, tatweel, harakat and controls gone, letters
     kept."""
@@ -55,6 +56,7 @@ def _without_article(word: str) -> str:
     return word[2:] if word.startswith("ال") and len(word) >= 5 else word
 
 
+@lru_cache(maxsize=1 << 15)
 def bare(name_key: str) -> str:
     """A key that does not see the article: باغوز and الباغوز are one, and so are two spellings of an
     adjective."""

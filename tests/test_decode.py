@@ -56,6 +56,26 @@ def test_best_paths_are_valid_and_as_good_as_the_best_of_all(log_probs: Floats) 
         assert total(log_probs, kind, path) == pytest.approx(best_by_trying_all(log_probs, kind), abs=1e-4)
 
 
+def likeliest_by_plain_viterbi(log_probs: Floats, kind: int) -> float:
+    """The log probability of the best valid path, word by word over the whole text."""
+    before = {0: 0.0, 1: -np.inf, 2: -np.inf}
+    for outside, begin, inside in log_probs[:, kind].tolist():
+        best = max(before.values())
+        before = {0: best + outside, 1: best + begin, 2: max(before[1], before[2]) + inside}
+    return max(before.values())
+
+
+@given(st.integers(7, 60).flatmap(lambda words: scores(words, 2)), st.floats(0, 6))
+@settings(max_examples=60, deadline=None)
+def test_best_paths_of_long_texts_are_those_of_viterbi_over_all_words(log_probs: Floats, outside: float) -> None:
+    log_probs = log_softmax(log_probs + np.array([outside, 0.0, 0.0]))  # with more of it, stretches come apart
+    labels = best_paths(log_probs)
+    for kind in range(2):
+        path = tuple(int(label) for label in labels[:, kind])
+        assert is_valid(path)
+        assert total(log_probs, kind, path) == pytest.approx(likeliest_by_plain_viterbi(log_probs, kind), abs=1e-6)
+
+
 def test_an_inside_that_outscores_all_still_needs_a_begin() -> None:
     log_probs = log_softmax(np.array([[[0.0, -1.0, 9.0]], [[0.0, -5.0, 9.0]]]))
     assert best_paths(log_probs)[:, 0].tolist() == [1, 2]

@@ -150,3 +150,19 @@ def test_a_batch_moves_whole() -> None:
     batch = pad([Window((2, 7, 3), (-1, 0, -1), 0, 1, 0, 1)], pad_id=0).to("cpu")
     assert batch.input_ids.dtype == batch.attention_mask.dtype == batch.index.dtype == torch.long
     assert batch.groups == 1
+
+
+@given(WORDS)
+def test_a_word_has_the_pieces_that_it_has_by_itself(tokenizer: PreTrainedTokenizerFast, words: list[str]) -> None:
+    alone = [tokenizer([[word]], is_split_into_words=True, add_special_tokens=False)["input_ids"][0] for word in words]
+    assert piece_ids(tokenizer, words) == [pieces[:MAX_WORD_PIECES] for pieces in alone]
+
+
+def test_more_words_than_are_remembered_are_still_cut(
+    tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["خرج", "المدنيون", "من", "الباغوز", "إلى", "مخيم"]
+    expected = piece_ids(tokenizer, words)
+    monkeypatch.setattr("rasid.encoding._MOST_KNOWN", 2)
+    assert [piece_ids(tokenizer, [word])[0] for word in words] == expected
+    assert piece_ids(tokenizer, words) == expected

@@ -40,3 +40,11 @@ def test_wording_moves_the_answer_towards_its_side_and_silence_towards_none() ->
     assert [STANCES[n] for n in mixed.argmax(axis=1)] == ["against", "favor", "none", "favor"]
     assert mixed.sum(axis=1) == pytest.approx(1.0)
     assert (mixed[3] == unsure[3]).all()
+
+
+def test_words_near_several_mentions_count_once() -> None:
+    text = "الميليشيات الإرهابية قصفت المدينة، وقال الأبطال إن المدينة صامدة"
+    first, second = text.index("المدينة"), text.rindex("المدينة")
+    places = [Span(first, first + 7), Span(second, second + 7)]
+    assert loads(text, places) == loads(text) == Loads(2, 2)
+    assert loads(text, [Span(second, second + 7), Span(second, second + 7)]) == Loads(2, 0)

@@ -13,6 +13,7 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
+import rasid.text
 from rasid.text import Span, is_furniture, is_punctuation, paragraphs, passages, sentences, trimmed, words
 
 SEEDS = Path(__file__).parents[1] / "seeds"
@@ -240,3 +241,13 @@ def test_trimming_leaves_the_signs_that_make_an_amount(text: str, kept: str) -> 
     cut = words(text)
     places = trimmed(text, cut, 0, len(cut))
     assert (text[cut[places.start].start : cut[places.stop - 1].end] if places else "") == kept
+
+
+@given(st.text(alphabet="ابس\u0640\u064b\u200f،.,_*1٣\u066b \n\t\x1c\x85\u00a0\u3000x😀", max_size=60))
+def test_words_cut_chunk_by_chunk_are_those_of_the_whole_text(text: str) -> None:
+    assert [(word.start, word.end) for word in words(text)] == [*rasid.text._ranges(text)]
+
+
+def test_chunks_end_at_what_the_patterns_take_for_white_space() -> None:
+    every = [chr(number) for number in range(0x110000)]
+    assert [c for c in every if not rasid.text._CHUNK.match(c)] == regex.findall(r"\s", "".join(every))

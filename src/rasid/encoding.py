@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
+from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
@@ -35,17 +39,56 @@ class Window:
 
 
 def piece_ids(tokenizer: PreTrainedTokenizerFast, words: Sequence[str]) -> list[list[int]]:
-    """Piece ids of each word; empty for a word that the tokenizer drops whole (a lone combining mark, say)."""
+    """Piece ids of each word; empty for a word that the tokenizer drops whole (a lone combining mark, say).
+
+    A word's pieces are the same wherever it stands, so those of words seen before are remembered, and shared: they are
+    not to be changed.
+    """
+    known = _words.setdefault(tokenizer, {})
+    new = list(dict.fromkeys(word for word in words if word not in known))
+    if len(known) + len(new) > _MOST_KNOWN:
+        known.clear()
+        new = list(dict.fromkeys(words))
+    found = dict(zip(new, _cut(tokenizer, new), strict=True))
+    known.update((word, pieces) for word, pieces in found.items() if len(word) <= _LONG_WORD)
+    return [found[word] if word in found else known[word] for word in words]
+
+
+def _name_ids(tokenizer: PreTrainedTokenizerFast, name: str) -> list[int]:
+    """Piece ids of a target's name, which is asked about again and again; not to be changed."""
+    known = _names.setdefault(tokenizer, {})
+    if name not in known:
+        if len(known) == _MOST_KNOWN:
+            known.clear()
+        known[name] = _backend(tokenizer).encode(name, add_special_tokens=False).ids
+    return known[name]
+
+
+_Known = WeakKeyDictionary[PreTrainedTokenizerFast, dict[str, list[int]]]
+_words: _Known = WeakKeyDictionary()
+_names: _Known = WeakKeyDictionary()
+_MOST_KNOWN = 1 << 15  # of a tokenizer, of each; 8 MB for words
+_LONG_WORD = 40  # characters; longer ones hardly come back
+
+
+def _cut(tokenizer: PreTrainedTokenizerFast, words: Sequence[str]) -> list[list[int]]:
     pieces: list[list[int]] = [[] for _ in words]
-    if not words:
-        return pieces
-    encoding = tokenizer(
-        [list(words)], is_split_into_words=True, add_special_tokens=False, return_attention_mask=False, verbose=False
-    )
-    for word, piece in zip(encoding.word_ids(0), encoding["input_ids"][0], strict=True):
-        if word is not None and len(pieces[word]) < MAX_WORD_PIECES:
-            pieces[word].append(piece)
+    if words:
+        found = _backend(tokenizer).encode(words, is_pretokenized=True, add_special_tokens=False)
+        for word, piece in zip(found.word_ids, found.ids, strict=True):
+            if word is not None and len(pieces[word]) < MAX_WORD_PIECES:
+                pieces[word].append(piece)
     return pieces
+
+
+def _backend(tokenizer: PreTrainedTokenizerFast) -> Tokenizer:
+    """What a tokenizer cuts with, by itself, at a third of the time; set to leave nothing out and to add nothing."""
+    backend: Tokenizer = tokenizer.backend_tokenizer
+    if backend.truncation is not None:
+        backend.no_truncation()
+    if backend.padding is not None:
+        backend.no_padding()
+    return backend
 
 
 def _frame(tokenizer: PreTrainedTokenizerFast) -> tuple[int, int]:
@@ -67,11 +110,10 @@ def windows(tokenizer: PreTrainedTokenizerFast, words: Sequence[str], size: int,
     for number, (start, end) in enumerate(runs):
         core_start = 0 if number == 0 else (start + runs[number - 1][1]) // 2
         core_end = len(words) if number == len(runs) - 1 else (runs[number + 1][0] + end) // 2
-        ids, index = [opening], [-1]
-        for word in range(start, end):
-            ids += pieces[word]
-            index += [word - start] * len(pieces[word])
-        found.append(Window((*ids, closing), (*index, -1), start, end - start, core_start, core_end))
+        own = pieces[start:end]
+        index = (word for word, piece in enumerate(own) for _ in piece)
+        ids = (opening, *chain.from_iterable(own), closing)
+        found.append(Window(ids, (-1, *index, -1), start, end - start, core_start, core_end))
     return found
 
 
@@ -121,7 +163,7 @@ def asked_windows(
     window, shared evenly when they need more. Mentions must not overlap. Requires len(targets) <= (size - 3) // 3.
     """
     opening, closing = _frame(tokenizer)
-    names = [tokenizer(t.name, add_special_tokens=False, verbose=False)["input_ids"] for t in targets]
+    names = [_name_ids(tokenizer, target.name) for target in targets]
     room = (size - 3) // 3
     if sum(map(len, names)) > room:
         names = [name[: max(1, room // len(names))] for name in names]
@@ -129,8 +171,8 @@ def asked_windows(
     for number, name in enumerate(names):
         left += [*name, closing]
         left_index += [*[_group(number)] * len(name), -1]
-    encoding = tokenizer(passage, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-    whole, groups = encoding["input_ids"], _passage_groups(encoding["offset_mapping"], targets)
+    encoding = _backend(tokenizer).encode(passage, add_special_tokens=False)
+    whole, groups = encoding.ids, _passage_groups(encoding.offsets, targets)
     parts = max(1, -(-len(whole) // (size - 2 - len(left))))
     length = max(1, -(-len(whole) // parts))
     found = []
@@ -149,8 +191,21 @@ def _group(number: int) -> int:
 def _passage_groups(offsets: Sequence[tuple[int, int]], targets: Sequence[Asked]) -> list[int]:
     """The group of each piece of a passage, given where it stands: that of a mention which any of its characters
     belongs to. Many tokenizers count the space before a word to its first piece, or make one of an emoji and a word."""
-    owner = {place: _group(n) for n, t in enumerate(targets) for m in t.mentions for place in range(m.start, m.end)}
-    return [next((owner[i] for i in range(start, end) if i in owner), PASSAGE) for start, end in offsets]
+    mentions = [(mention, _group(n)) for n, target in enumerate(targets) for mention in target.mentions]
+    if not mentions or not offsets:
+        return [PASSAGE] * len(offsets)
+    starts, ends = np.array(offsets).T
+    owner = np.full(max(int(ends.max()), *(mention.end for mention, _ in mentions)) + 1, _NOBODY)
+    for mention, group in mentions:
+        owner[mention.start : mention.end] = group
+    places = np.arange(len(owner))
+    owned = np.minimum.accumulate(np.where(owner == _NOBODY, len(owner) - 1, places)[::-1])[::-1]
+    first = owned[starts]  # the first character from a piece's start on that belongs to a mention
+    found: list[int] = np.where(first < ends, owner[first], PASSAGE).tolist()
+    return found
+
+
+_NOBODY = -1
 
 
 @dataclass(frozen=True)
@@ -173,13 +228,11 @@ class Batch:
 
 def pad(rows: Sequence[Window], pad_id: int) -> Batch:
     """Windows as one batch, padded on the right to the longest row."""
-    length = max(len(row.ids) for row in rows)
-    input_ids = torch.full((len(rows), length), pad_id)
-    attention_mask = torch.zeros((len(rows), length), dtype=torch.long)
-    index = torch.full((len(rows), length), -1)
-    for i, row in enumerate(rows):
-        n = len(row.ids)
-        input_ids[i, :n] = torch.tensor(row.ids)
-        attention_mask[i, :n] = 1
-        index[i, :n] = torch.tensor(row.index)
-    return Batch(input_ids, attention_mask, index, max(1, *(row.count for row in rows)))
+    lengths = np.array([len(row.ids) for row in rows])
+    filled = np.arange(lengths.max()) < lengths[:, None]
+    input_ids, index = np.full(filled.shape, pad_id), np.full(filled.shape, -1)
+    for array, pieces in ((input_ids, (row.ids for row in rows)), (index, (row.index for row in rows))):
+        array[filled] = np.fromiter(chain.from_iterable(pieces), dtype=np.int64, count=lengths.sum())
+    mask = filled.astype(np.int64)
+    groups = max(1, *(row.count for row in rows))
+    return Batch(torch.from_numpy(input_ids), torch.from_numpy(mask), torch.from_numpy(index), groups)

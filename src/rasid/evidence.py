@@ -10,7 +10,7 @@ silent, and one found once against the evidence of all other places goes. Where 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -98,15 +98,17 @@ class _Names:
             if first and all(rest):
                 yield (first, *rest)
 
-    def places(self) -> Iterator[tuple[tuple[str, ...], int, int, frozenset[int]]]:
-        """Every place of every name: the name, its words [start, end), and the types it was found as anywhere."""
+    def places(self) -> Iterator[tuple[tuple[str, ...], int, int, set[int]]]:
+        """Every place of every name that may have several: the name, its words [start, end), and the types it was found
+        as anywhere."""
+        starts = Counter(first for readings in self._readings for first in readings if first in self._lengths)
         for start, readings in enumerate(self._readings):
-            if self._lengths.keys().isdisjoint(readings):
+            if all(starts[first] < 2 for first in readings):
                 continue
             for end in sorted({start + n for first in readings for n in self._lengths.get(first, ())}):
                 for name in self._names(start, end) if end <= len(self._plain) else ():
                     if name in self._kinds:
-                        yield name, start, end, frozenset(self._kinds[name])
+                        yield name, start, end, self._kinds[name]
 
 
 def article_spans(
@@ -124,7 +126,9 @@ def lifted(log_probs: Floats, lift: float) -> Floats:
 
 
 def _normalised(log_scores: NDArray[np.floating]) -> Floats:
-    normal: Floats = (log_scores - np.logaddexp.reduce(log_scores, axis=2, keepdims=True)).astype(np.float32)
+    outside, begin, inside = np.moveaxis(log_scores, 2, 0)  # one by one: three times as fast as a reduction over three
+    total = np.logaddexp(np.logaddexp(outside, begin), inside)
+    normal: Floats = (log_scores - total[:, :, None]).astype(np.float32)
     return normal
 
 
@@ -164,8 +168,8 @@ def pooled(log_probs: Floats, words: Sequence[str], inventory: Inventory, weight
 
 
 def _places(words: Sequence[str], found: Sequence[WordSpan]) -> dict[_Name, list[_Place]]:
-    """The places of every name as every type it was found as; not those inside a longer name of the type, which say
-    something of that one only (الأسد in بشار الأسد)."""
+    """The places of every name that may have several, as every type it was found as; not those inside a longer name of
+    the type, which say something of that one only (الأسد in بشار الأسد)."""
     within = {(word, span.type): span for span in found for word in range(span.start, span.end)}
     places: dict[_Name, list[_Place]] = defaultdict(list)
     for name, start, end, kinds in _Names(words, found).places():

@@ -7,6 +7,7 @@ particles and common endings; they know nothing of negation, irony or of who spe
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -85,14 +86,30 @@ def polarity(word: str) -> int:
     return -1 if forms & BLAME else int(bool(forms & PRAISE))
 
 
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """The words of a text: where they start and end, and their polarities."""
+
+    starts: list[int]
+    ends: list[int]
+    polarities: list[int]
+
+
+@lru_cache(maxsize=1 << 8)  # passages; each is asked about for several targets, one soon after the other
+def _cut(text: str) -> _Cut:
+    found = words(text)
+    return _Cut([w.start for w in found], [w.end for w in found], [polarity(w.of(text)) for w in found])
+
+
 def loads(text: str, mentions: Sequence[Span] = ()) -> Loads:
     """Loaded words of a text; with `mentions` (offsets into it), those in them or near one."""
-    cut = words(text)
-    near = set(range(len(cut)))
-    if mentions:
-        inside = [n for n, word in enumerate(cut) if any(word.overlaps(mention) for mention in mentions)]
-        near = {n for place in inside for n in range(place - _NEAR, place + _NEAR + 1) if 0 <= n < len(cut)}
-    found = [polarity(cut[n].of(text)) for n in sorted(near)]
+    cut = _cut(text)
+    near = set(range(len(cut.starts))) if not mentions else set[int]()
+    for mention in mentions:
+        first, end = bisect_right(cut.ends, mention.start), bisect_left(cut.starts, mention.end)
+        if first < end:  # words first to end - 1 are in it
+            near.update(range(max(0, first - _NEAR), min(len(cut.starts), end + _NEAR)))
+    found = [cut.polarities[number] for number in near]
     return Loads(found.count(1), found.count(-1))
 
 

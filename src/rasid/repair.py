@@ -17,7 +17,7 @@ from pathlib import Path
 
 import regex
 
-from rasid.text import Span, words
+from rasid.text import Ranges, Span, cut_by_chunk, words
 
 _FILE = Path(__file__).parent / "wordforms.txt.xz"
 _TOTAL = "total"
@@ -158,7 +158,7 @@ def wordforms() -> Wordforms:
         return parse_wordforms(lines)
 
 
-@lru_cache(maxsize=2**16)
+@lru_cache(maxsize=1 << 15)
 def _cuts(word: str) -> tuple[int, ...]:
     """Where a word of a text falls apart, counted in its own characters. Marks go with the letter before them."""
     kept = [place for place, character in enumerate(word) if not _MARK.match(character)]
@@ -173,15 +173,19 @@ def read_words(text: str, repair: bool = True) -> list[Span]:
 
     Nothing is joined, moved or left out but bidi and zero-width controls at a cut. Without `repair` just the words.
     """
-    found = words(text)
-    if not repair:
-        return found
-    return [part for word in found for part in _parts(text, word)]
+    return cut_by_chunk(text, _ranges, _kept_ranges) if repair else words(text)
 
 
-def _parts(text: str, word: Span) -> Iterator[Span]:
+def _ranges(chunk: str) -> Ranges:
+    return tuple(part for word in words(chunk) for part in _parts(chunk, word))
+
+
+_kept_ranges = lru_cache(maxsize=1 << 15)(_ranges)
+
+
+def _parts(text: str, word: Span) -> Iterator[tuple[int, int]]:
     if len(word) < _SHORTEST:
-        yield word
+        yield word.start, word.end
         return
     surface = word.of(text)
     start = 0
@@ -189,5 +193,5 @@ def _parts(text: str, word: Span) -> Iterator[Span]:
         bare = end
         while end < len(surface) and _CONTROL.match(surface[bare - 1]):
             bare -= 1  # a control at a cut would trail the word before it
-        yield Span(word.start + start, word.start + bare)
+        yield word.start + start, word.start + bare
         start = end

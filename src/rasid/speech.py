@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import regex
+
 from rasid.normalizer import normalise
 from rasid.text import Span, paragraphs, sentences, words
 
@@ -84,8 +86,11 @@ _LEAVE = _forms("فيما بينما حين")  # begin a clause that is not the 
 _SWITCH = _LEAVE | _forms("لكن غير كما حيث إذ وهو وهي")  # may begin one
 _BEFORE_SPEAKER = _forms("أما لكن غير أن إن فيما بينما في حين كما كان كانت قد إذ حيث هو هي ما")
 _OPEN, _CLOSE = frozenset('“«"„'), frozenset('”»"‟')
+_QUOTATION_MARK = regex.compile("[" + "".join(sorted(_OPEN | _CLOSE)) + "]")
 _STOPS = frozenset("،,؛;:.()؟?!-–—")
 _RELAY = _forms("نقل نقلت ينقل تنقل")
+# Words that have to be looked at: a sentence without any, and without a quotation, reports nothing.
+_CUES = _GOING_ON | _CLAIMS | _EXPRESS | _SOURCES | _RELAY | {phrase[0] for phrase in _SOURCE_PHRASES}
 _RELATIVE = _forms("ما الذي التي")
 _AFTER_QUOTATION = frozenset((*"،,:", *_forms("بهذه الكلمات العبارة العبارات هكذا بهذا")))
 _NOT_A_NAME = _forms(
@@ -149,7 +154,7 @@ def quotations(text: str, within: Span) -> list[Span]:
     """Stretches between quotation marks, marks included, that close inside `within`: “ ”, « » and " "."""
     found: list[Span] = []
     start: int | None = None
-    for place in range(within.start, within.end):
+    for place in (match.start() for match in _QUOTATION_MARK.finditer(text, within.start, within.end)):
         mark = text[place]
         if start is None and mark in _OPEN:
             start = place
@@ -176,7 +181,8 @@ def _units(text: str, within: Span, quoted: Sequence[Span]) -> list[Span]:
 
 def _sentence(text: str, unit: Span, quoted: Sequence[Span]) -> _Sentence:
     cut = tuple(Span(unit.start + w.start, unit.start + w.end) for w in words(unit.of(text)))
-    keys = tuple(normalise(word.of(text)) if word.of(text)[0].isalnum() else word.of(text) for word in cut)
+    surfaces = (text[word.start : word.end] for word in cut)
+    keys = tuple(normalise(surface) if surface[0].isalnum() else surface for surface in surfaces)
     bare = tuple(key[1:] if key[:1] in "وف" and len(key) > 3 else key for key in keys)
     inside = (
         [number for number, word in enumerate(cut) if quote.contains(word)] for quote in quoted if quote.overlaps(unit)
@@ -195,6 +201,8 @@ def speeches(text: str, within: Span) -> list[Speech]:
 
 def _of_sentence(sentence: _Sentence) -> list[Speech]:
     found: list[Speech] = []
+    if not sentence.quotes and _CUES.isdisjoint(sentence.keys) and _CUES.isdisjoint(sentence.bare):
+        return found
     position = 0
     waiting: Span | None = None  # named by a verb that opened nothing: وأعربت فلانة عن قلقها، مؤكدة أن
     while position < len(sentence.cut):
@@ -203,7 +211,7 @@ def _of_sentence(sentence: _Sentence) -> list[Speech]:
             found += _after_quotation(sentence, quote, found)
             position = quote.stop
             continue
-        speech = _at(sentence, position)
+        speech = _at(sentence, position) if _is(sentence, position, _CUES) else None
         if speech is not None:
             found.append(speech if speech.speaker is not None else replace(speech, speaker=waiting))
             waiting = None
