@@ -2,7 +2,8 @@
 
 Every contender is a process that waits while another runs; a round runs each once, and every other round in the
 opposite order. Of a machine that others use as well, the ratios of one round say more than the seconds: a ratio's
-median is given, with the least and the greatest of the rounds.
+median is given, with the least and the greatest of the rounds. Beside speed stands how far a contender's answers are
+those of torch in float32.
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ from rasid.model import find_model
 from .contenders import REFERENCE, Run, Spec, write_plain
 from .cpu import this_cpu
 from .engine import choose_device, describe
+from .sameness import Answers, Sameness, sameness
 from .shapes import add_graph, check_shape, make_model
 from .workload import articles
 
 ENGINES = ("torch-fp32", "torch-bf16", "onnx-fp32", "onnx-int8")
-_FIRST = "torch-fp32"  # which finds the pairs that the pipelines are given
+_FIRST = "torch-fp32"  # which finds the pairs that the pipelines are given, and whose answers others are held against
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Standing:
     inside: Spread
     peak: Spread
     memory: float  # MiB
+    same: Sameness  # as torch-fp32
 
 
 def run_bench(args: argparse.Namespace) -> int:
@@ -175,9 +178,10 @@ def _opened(spec: Spec, folder: Path) -> Iterator[_Contender]:
 
 @dataclass(frozen=True)
 class _Found:
-    """All runs by contender, and what the job was: entities, pairs, rows."""
+    """All runs by contender, what each answered, and what the job was: entities, pairs, rows."""
 
     runs: dict[str, list[Run]]
+    answers: dict[str, list[Answers]]
     job: dict[str, int]
 
 
@@ -195,10 +199,12 @@ def _rounds(kinds: Sequence[str], spec: Spec, folder: Path, rounds: int) -> _Fou
             order = kinds if number % 2 == 0 else [*reversed(kinds)]
             for kind in order:
                 runs[kind].append(Run(**opened[kind].ask("run")))
-    return _Found(runs, job)
+        trees = {kind: opened[kind].ask("answers")["answers"] for kind in kinds}
+    return _Found(runs, {kind: [Answers.of_tree(each) for each in tree] for kind, tree in trees.items()}, job)
 
 
-def _standing(kind: str, runs: Sequence[Run], reference: Sequence[Run], count: int) -> Standing:
+def _standing(kind: str, found: _Found, count: int) -> Standing:
+    runs, reference = found.runs[kind], found.runs[REFERENCE]
     padded = sum(run.padded for run in runs)
     return Standing(
         kind=kind,
@@ -209,6 +215,7 @@ def _standing(kind: str, runs: Sequence[Run], reference: Sequence[Run], count: i
         inside=Spread.of([run.inside / run.seconds for run in runs]),
         peak=Spread.of([run.operations / run.inside / run.peak for run in runs]),
         memory=max(run.memory for run in runs) / 2**20,
+        same=sameness(found.answers[kind], found.answers[_FIRST]),
     )
 
 
@@ -221,7 +228,7 @@ def _tree(found: _Found, spec: Spec, args: argparse.Namespace) -> dict[str, Any]
         "machine": {"cpu": this_cpu().name, "device": describe(torch.device(spec.device)), "threads": spec.threads},
         "torch": torch.__version__,
         "workload": {"articles": spec.count, "seed": spec.seed, "words": sum(sizes), **found.job},
-        "contenders": [asdict(_standing(k, own, runs[REFERENCE], spec.count)) for k, own in runs.items()],
+        "contenders": [asdict(_standing(kind, found, spec.count)) for kind in runs],
         "runs": {kind: [asdict(run) for run in own] for kind, own in runs.items()},
     }
 
@@ -233,13 +240,23 @@ def _print(tree: dict[str, Any], args: argparse.Namespace) -> None:
         f"{work.get('pairs', 0)} pairs in {work.get('rows', 0)} rows; {args.rounds} rounds, "
         f"{tree['machine']['threads']} threads"
     )
-    print("| contender | times as fast | articles/s | tokens/s | padding | in the model | of fp32 peak | peak MiB |")
-    print("|---|---|---|---|---|---|---|---|")
+    print(
+        "| contender | times as fast | articles/s | tokens/s | padding | in the model | of fp32 peak | peak MiB "
+        "| same entities | same stances | scores apart |"
+    )
+    print(f"|{'---|' * 11}")
     for each in tree["contenders"]:
         ratio, rate, tokens, inside, peak = (
             Spread(**each[name]) for name in ("ratio", "articles", "tokens", "inside", "peak")
         )
         print(
             f"| {each['kind']} | {ratio.shown()} | {rate.shown()} | {tokens.shown(0)} | {each['padding']:.0%} "
-            f"| {inside.shown()} | {peak.shown()} | {each['memory']:.0f} |"
+            f"| {inside.shown()} | {peak.shown()} | {each['memory']:.0f} | {_shown(Sameness(**each['same']))} |"
         )
+
+
+def _shown(same: Sameness) -> str:
+    """The table's cells of what is the same; of who answers with flat entities alone, these."""
+    entities = f"{same.flat:.2%} (outermost)" if same.entities is None else f"{same.entities:.2%}"
+    stances = "" if same.stances is None else f"{same.stances:.2%}"
+    return f"{entities} | {stances} | {'' if same.apart is None else f'{same.apart:.4f}'}"

@@ -3,7 +3,8 @@ it took: Rasid's engines, and what people write with transformers' pipelines.
 
     python -m rasid.infer.contenders SPEC.json
 
-reads one word from each line of standard input and answers each with a line of JSON. The pipelines are given the very
+reads one word from each line of standard input and answers each with a line of JSON: `warm`, `run`, and `answers` for
+what the last run said. The pipelines are given the very
 pairs of target and passage that Rasid asks about, which somebody has to find, at no cost; and they answer with what
 the pipeline returns, which is less than a record.
 """
@@ -34,6 +35,7 @@ from .engines import choose
 from .meter import Cost, Meter, Metered, matmul_peak
 from .plain import blank_classifier, token_classifier
 from .predictor import predict
+from .sameness import Answers
 from .workload import articles
 
 REFERENCE = "pipelines"
@@ -108,6 +110,10 @@ class Rasid:
         self._texts = texts
         self.records: list[Record] = []
 
+    def answers(self) -> list[Answers]:
+        """What was said at the last reading, article by article."""
+        return [Answers.of(record) for record in self.records]
+
     def read(self) -> None:
         self.records = []
         for start in range(0, len(self._texts), _CHUNK):
@@ -151,16 +157,21 @@ class Pipelines:
         self._articles = [article.text for article in texts]
         rows = json.loads(Path(spec.pairs).read_text(encoding="utf-8"))
         self._pairs = [{"text": target, "text_pair": passage} for target, passage in rows]
+        self._found: list[Any] = []
         model = self._tokens.model
         self.meter = Meter(Cost.of(model.base_model, model.config))
         self.meter.watch(model)
         self.meter.watch(self._texts.model)
 
+    def answers(self) -> list[Answers]:
+        """The entities of the last reading; the text classifier has learnt nothing, and has nothing to say."""
+        return [Answers.of_pipeline(found) for found in self._found]
+
     def read(self) -> None:
         self._both(self._articles, self._pairs)
 
     def _both(self, texts: Sequence[str], pairs: Sequence[dict[str, str]]) -> None:
-        list(self._tokens(list(texts)))
+        self._found = list(self._tokens(list(texts)))
         if pairs:
             list(self._texts(list(pairs), truncation=True))
 
@@ -194,6 +205,8 @@ def _answers(spec: Spec, told: Iterator[str]) -> Iterator[dict[str, Any]]:
     for word in told:
         if word.strip() == "warm":
             yield contender.warm(spec)
+        elif word.strip() == "answers":
+            yield {"answers": [answers.tree() for answers in contender.answers()]}
         else:
             yield asdict(_run(contender.meter, contender.read))
 

@@ -78,4 +78,10 @@ def test_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert ours["ratio"]["median"] == pytest.approx(statistics.median(ratios))
     assert tree["workload"]["pairs"] >= tree["workload"]["rows"] > 0
     assert all(0 < run["inside"] < run["seconds"] for own in runs.values() for run in own)
-    assert "| torch-fp32 |" in capsys.readouterr().out
+    assert ours["same"] == {"flat": 1.0, "entities": 1.0, "stances": 1.0, "apart": 0.0}
+    assert reference["same"]["entities"] is None
+    assert 0 <= reference["same"]["flat"] <= 1
+    table = capsys.readouterr().out
+    assert "| torch-fp32 |" in table
+    assert "| 100.00% | 100.00% | 0.0000 |" in table
+    assert "(outermost) |  |  |" in table
