@@ -380,6 +380,13 @@ def test_engine_speed_runs(tmp_path: Path) -> None:
     assert second[4] == "100.00%"
 
 
+def test_python_share_runs(tiny_model: Path) -> None:
+    printed = _run_script(ROOT / "scripts/python_share.py", ROOT / "seeds", "--model", tiny_model)
+    assert re.search(
+        r"first reading: .*\nsecond reading: .* outside the model \(0\.\d+\), [\d.]+ ms an article\n", printed
+    )
+
+
 def test_every_script_is_run() -> None:
     tests = "".join(path.read_text(encoding="utf-8") for path in sources("tests"))
     for path in sources("scripts"):

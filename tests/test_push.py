@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from rasid.card import write_card
 from rasid.cli import main
 from rasid.errors import ModelError
+from rasid.model import revision_of
 from rasid.push import pack, run_push
 
 
@@ -121,3 +123,34 @@ def test_a_name_that_is_none(folder: Path, capsys: pytest.CaptureFixture[str]) -
     assert "name: no name of a repository; expected owner/name" in capsys.readouterr().err
     assert main(["push", str(folder), "owner/name", "--dry-run", "--branch", "v2"]) == 0
     assert "branch v2" in capsys.readouterr().out
+
+
+def add_graphs(folder: Path, revision: str) -> None:
+    (folder / "onnx").mkdir()
+    (folder / "onnx" / "model.onnx").write_bytes(b"graph")
+    (folder / "onnx" / "model.int8.onnx").write_bytes(b"smaller")
+    (folder / "onnx" / "export.json").write_text(json.dumps({"revision": revision, "graphs": {}}))
+
+
+def test_graphs_go_with_the_model(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    add_graphs(folder, revision_of(folder))
+    hub = FakeHub()
+    run_push(arguments(folder, dry_run=True), hub)
+    shown = capsys.readouterr().out
+    graphs = {"onnx/export.json", "onnx/model.int8.onnx", "onnx/model.onnx"}
+    assert all(name in shown for name in graphs)
+    assert not hub.calls
+    run_push(arguments(folder), hub)
+    assert graphs < set(hub.calls[-1][1]["allow_patterns"])
+
+
+def test_graphs_of_other_weights_and_what_is_no_graph_are_refused(folder: Path) -> None:
+    add_graphs(folder, "of something else")
+    with pytest.raises(ModelError, match=r"export.json: of other weights.*rasid export"):
+        pack(folder)
+    (folder / "onnx" / "export.json").write_text("[]")
+    with pytest.raises(ModelError, match=r"export.json: damaged"):
+        pack(folder)
+    (folder / "onnx" / "profile.txt").write_text("")
+    with pytest.raises(ModelError, match=r"onnx/profile.txt: no file of a model"):
+        pack(folder)

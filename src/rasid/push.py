@@ -1,13 +1,15 @@
 """`rasid push`: a finished model folder to the model hub, after showing what would go.
 
-Only files of a model go; a folder with others in it, or without a card, is refused unless asked. The hub is spoken to
-through huggingface_hub alone, and only here.
+Only files of a model go, its ONNX graphs among them; a folder with others in it, or without a card, is refused unless
+asked. The hub is spoken to through huggingface_hub alone, and only here.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,9 +28,11 @@ _BESIDE = {
     *(CARD, "LICENSE", "metrics.json", "report.json", "report.md", "labels.md", "calibration.json"),
     *("history.jsonl", "training.json"),
 }
-# Names paths of this machine, is of use to nobody else, or is made again from the model (`rasid export`); the card
-# holds the config without paths.
-_KEPT = {"run.yaml", "claim.json", "checkpoints", "tensorboard", "onnx"}
+_GRAPHS = "onnx"  # the folder of `rasid export --to onnx`
+_GRAPH_SUMMARY = "export.json"
+_GRAPH = re.compile(rf"model(\.\w+)?\.onnx|{re.escape(_GRAPH_SUMMARY)}")
+# Names paths of this machine, or is of use to nobody else; the card holds the config without paths.
+_KEPT = {"run.yaml", "claim.json", "checkpoints", "tensorboard"}
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,8 @@ def pack(folder: Path, skip_foreign: bool = False, without_card: bool = False) -
     """The parcel of a model folder. Raises ModelError for files that do not belong to a model, and for a missing or a
     broken card."""
     check_folder(folder)
-    own = {path.name: path for path in sorted(folder.iterdir()) if not path.name.startswith(".")}
-    known = {name: path.stat().st_size for name, path in own.items() if name in _MODEL | _BESIDE and path.is_file()}
+    own = {path.relative_to(folder).as_posix(): path for path in _files(folder)}
+    known = {name: path.stat().st_size for name, path in own.items() if _belongs(path, folder) and path.is_file()}
     foreign = tuple(name for name in own if name not in known and name not in _KEPT)
     if foreign and not skip_foreign:
         some = ", ".join(foreign[:5])
@@ -72,8 +76,37 @@ def pack(folder: Path, skip_foreign: bool = False, without_card: bool = False) -
         raise ModelError(f"{folder}: no {CARD}; write one with `rasid card {folder}`, or push with --without-card")
     if CARD in known:
         _check_card(folder)
+    if f"{_GRAPHS}/{_GRAPH_SUMMARY}" in known:
+        _check_graphs(folder)
     kept = tuple(name for name in own if name in _KEPT)
     return Parcel(folder, known, kept, foreign, revision_of(folder))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """What stands in a model folder, and in its folder of graphs."""
+    for path in sorted(folder.iterdir()):
+        if path.name == _GRAPHS and path.is_dir():
+            yield from sorted(path.iterdir())
+        elif not path.name.startswith("."):
+            yield path
+
+
+def _belongs(path: Path, folder: Path) -> bool:
+    return path.name in _MODEL | _BESIDE if path.parent == folder else bool(_GRAPH.fullmatch(path.name))
+
+
+def _check_graphs(folder: Path) -> None:
+    """Raises ModelError for graphs of other weights, which nobody who fetched them could run."""
+    path = folder / _GRAPHS / _GRAPH_SUMMARY
+    try:
+        revision = json.loads(path.read_text(encoding="utf-8"))["revision"]
+    except (ValueError, KeyError, TypeError):
+        raise ModelError(f"{path}: damaged; `rasid export {folder} --to onnx` again, or take the folder away") from None
+    if revision != revision_of(folder):
+        raise ModelError(
+            f"{path}: of other weights than model.safetensors; `rasid export {folder} --to onnx` again, "
+            "or take the folder away"
+        )
 
 
 def _check_card(folder: Path) -> None:
