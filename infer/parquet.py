@@ -18,6 +18,7 @@ import pyarrow.parquet
 
 from rasid.records import Label, Record
 
+REJECT = "reject"  # the column of `rasid.infer.raydata` that says why a row holds no record
 _GROUP = 1000  # rows of one row group, the most that are in memory
 
 _RANGE = pa.struct([("start", pa.int64()), ("end", pa.int64())])
@@ -91,10 +92,10 @@ def write_parquet(lines: Iterable[bytes], path: Path) -> None:
 
 
 def read_parquet_records(path: Path) -> Iterator[dict[str, Any]]:
-    """The JSON objects of a Parquet file's records, in order."""
+    """The JSON objects of a Parquet file's records, in order; rejects are passed over."""
     with pyarrow.parquet.ParquetFile(path) as file:
         for batch in file.iter_batches(_GROUP):
-            yield from map(tree_of, batch.to_pylist())
+            yield from (tree_of(row) for row in batch.to_pylist() if row.pop(REJECT, None) is None)
 
 
 def _groups(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

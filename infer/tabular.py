@@ -129,6 +129,12 @@ def read_parquet(path: Path, columns: Columns, meter: Meter) -> Iterator[Read]:
         yield Reject(str(path), str(error))
 
 
+def table_rows(table: pa.Table, columns: Columns) -> Iterator[Read]:
+    """The rows of a table in memory, told by their number in it. Raises DataError for one without the columns."""
+    names = _readable(table.schema, columns)
+    yield from _rows(table.select(names).to_batches(), "row", "row", columns)
+
+
 def read_dataset(folder: Path, columns: Columns, meter: Meter) -> Iterator[Read]:
     """The rows of a dataset that `save_to_disk` of Hugging Face's datasets wrote, a dictionary's split by split.
 
