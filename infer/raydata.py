@@ -1,6 +1,6 @@
 """Ray Data's door: a class that `map_batches` makes actors of: tables of articles in, tables of records out.
 
-    ray.data.read_parquet("backlog").map_batches(Reader, batch_format="pyarrow", batch_size=64, concurrency=8)
+    ray.data.read_parquet("backlog").map_batches(Reader, batch_format="pyarrow", batch_size=64, compute=...)
 
 Ray Data reads, shares out, writes, and starts an actor that died again; docs/scale.md says what it does not keep of
 what `rasid infer` promises. The module itself needs no Ray.

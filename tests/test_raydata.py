@@ -109,7 +109,9 @@ def test_the_page_on_a_local_ray_with_an_actor_killed(
     # Logical CPUs: the two actors take two, reading and writing need some as well.
     ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False)
     try:
-        exec(code.replace('"news"', repr(str(tiny_model))).replace("batch_size=64", "batch_size=2"), {})
+        code = code.replace('"news"', repr(str(tiny_model))).replace("batch_size=64", "batch_size=2")
+        # Files as small as these become one block, and one actor would read all.
+        exec(code.replace('read_parquet("backlog")', 'read_parquet("backlog").repartition(4)'), {})
     finally:
         ray.shutdown()
     assert marker.exists()
