@@ -197,3 +197,22 @@ def test_a_target_that_the_encoder_does_not_have(tiny_encoder: Path) -> None:
     model = new_model(str(tiny_encoder), HEADS, 64, 16, 0.1)
     with pytest.raises(ConfigError, match=r"no linear layer 'query'; known: W"):
         add_adapters(model, Lora(targets=("query",)))
+
+
+def test_a_data_seed_changes_the_order_and_what_is_hidden_and_not_the_beginning(
+    tiny_encoder: Path, tmp_path: Path
+) -> None:
+    def weights(name: str, head_rate: float = 2e-2, **training: Any) -> list[torch.Tensor]:
+        own = {"num_train_epochs": 1, "learning_rate": 5e-3, "disable_tqdm": True, "seed": 3, "save_strategy": "no"}
+        changes = {"head_learning_rate": head_rate, "evaluation": {}, "training": own | training}
+        config = _config(tiny_encoder, tmp_path, **changes)
+        return [own.detach().clone() for own in fit(config, tmp_path / name).loaded.model.parameters()]
+
+    def same(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
+        return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+    plain = weights("plain")
+    assert same(plain, weights("named", data_seed=3))
+    assert not same(plain, weights("other", data_seed=4))
+    still = {"head_rate": 0.0, "learning_rate": 0.0}
+    assert same(weights("still", **still), weights("still-other", data_seed=4, **still))

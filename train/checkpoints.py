@@ -66,13 +66,11 @@ def begin(run: Path, resume: bool) -> None:
     finished = (run / WEIGHTS).is_file()
     if resume and finished:
         raise ConfigError(f"{run}: this run is finished; choose another --output to train again")
-    begun = any(last_checkpoint(folder) for folder in (run, *run.glob("member-*")))
-    if not resume and begun and not finished:
-        how = f"add --resume to go on, or remove {run} to begin again"
+    if not resume and last_checkpoint(run) is not None and not finished:
+        how = f"add --resume to go on, or remove {run / CHECKPOINTS} to begin again"
         raise ConfigError(f"{run}: holds the checkpoints of a run that is not finished; {how}")
     if not resume:
-        for folder in (run / CHECKPOINTS, *run.glob("member-*")):
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(run / CHECKPOINTS, ignore_errors=True)
         (run / FACTS).unlink(missing_ok=True)
     run.mkdir(parents=True, exist_ok=True)
 

@@ -235,7 +235,6 @@ class RunConfig(Section):
     # are calibrated on their `evaluation` sets.
     calibration: Path | None = None
     few_shot: FewShot | None = None
-    soup: int = Field(default=1, ge=1)  # runs that differ in chance alone, their weights averaged
     seeds: tuple[int, ...] = ()  # a run for each, and a report with mean and spread
     data: Data = Data()
     card: CardSection = CardSection()

@@ -55,9 +55,10 @@ from .losses import HeadLoss, head_loss, label_counts, label_weights
 from .processes import meet, processes
 from .reporting import check_reports, report_final, settle_reports
 from .sampling import account, tempered
-from .soup import HISTORY, Mean, clear, gather_logs, keep, kept, members
 from .sources import mapped, read_pairs, read_texts
 from .trainer import MultiTaskTrainer, chance
+
+HISTORY = "history.jsonl"
 
 
 @dataclass(frozen=True)
@@ -254,39 +255,10 @@ class Result:
 
 
 def fit(config: RunConfig, output: Path, resume: bool = False) -> Result:
-    """Trains in memory, with checkpoints under `output`; saving the finished model is `save`'s business. With `soup`
-    the model is the mean of its members.
+    """Trains in memory, with checkpoints under `output`; saving the finished model is `save`'s business.
 
     Of several processes only the first has metrics. Raises ConfigError where a run that is resumed would go on as
     another."""
-    mean, seconds = Mean(), 0.0
-    for own, folder in members(config, output):
-        one = _train_member(own, folder, resume, kept_after=config.soup > 1)
-        mean.add(one.loaded.model)
-        seconds += one.seconds
-    mean.into(one.loaded.model)
-    finished = Loaded(one.loaded.model, one.loaded.tokenizer, output.name, "")
-    if not processes().first:
-        return Result(finished, {}, seconds)
-    if config.soup > 1:
-        gather_logs(output)
-    result = _scored(finished, one.exams, config, seconds)
-    report_final(one.trainer, result.metrics)
-    return result
-
-
-@dataclass(frozen=True)
-class _Member:
-    """A run that is trained, not scored."""
-
-    loaded: Loaded
-    trainer: MultiTaskTrainer
-    exams: dict[str, Exam]
-    seconds: float
-
-
-def _train_member(config: RunConfig, output: Path, resume: bool, kept_after: bool) -> _Member:
-    """One run from its beginning, its last checkpoint or, where it was trained before, its weights."""
     arguments = training_arguments(config, output)
     layout = Layout(processes().count, arguments.gradient_accumulation_steps, bool(arguments.bf16))
     torch.manual_seed(arguments.seed)
@@ -309,21 +281,18 @@ def _train_member(config: RunConfig, output: Path, resume: bool, kept_after: boo
         data_collator=Collator(int(tokenizer.pad_token_id or 0)),
     )
     settle_reports(trainer, output)
-    if (before := kept(output) if resume else None) is not None:
-        model.load_state_dict(before)
-        nn.Module.eval(model)
-        return _Member(Loaded(model, tokenizer, output.name, ""), trainer, exams, 0.0)
     if processes().first:
         _record(config, output, layout, material, sampler, model, checkpoint)
     begun = time.monotonic()
     _train(trainer, checkpoint)
     seconds = time.monotonic() - begun
-    whole = _whole(trainer, model, config, material.heads)
-    if processes().first:
-        _record_end(output, trainer.state, config)
-        if kept_after and arguments.save_strategy != "no":
-            keep(whole, output)
-    return _Member(Loaded(whole, tokenizer, output.name, ""), trainer, exams, seconds)
+    finished = Loaded(_whole(trainer, model, config, material.heads), tokenizer, output.name, "")
+    if not processes().first:
+        return Result(finished, {}, seconds)
+    _record_end(output, trainer.state, config)
+    result = _scored(finished, exams, config, seconds)
+    report_final(trainer, result.metrics)
+    return result
 
 
 def _ready(output: Path, layout: Layout) -> Checkpoint | None:
@@ -418,4 +387,3 @@ def save(result: Result, config: RunConfig, output: Path) -> None:
     metrics |= {"commit": code_commit(), "versions": versions()}
     (output / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
     write_card(output)
-    clear(output)
