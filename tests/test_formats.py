@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rasid import cli
+from rasid import annotationcommands, cli
 from rasid.annotations import run_export, run_import
 from rasid.conll import JOINED
 from rasid.errors import DataError
@@ -299,4 +299,4 @@ def test_import_writes_texts_that_the_folder_lacks(tmp_path: Path, capsys: pytes
 
 
 def test_the_command_line_names_every_format() -> None:
-    assert set(cli._FORMATS) == set(FORMATS)
+    assert set(annotationcommands._FORMATS) == set(FORMATS)
