@@ -14,6 +14,7 @@ from itertools import accumulate
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from rasid.excerpt import Excerpt
+from rasid.standing import Placed
 
 MOST = 20_000  # rows of a page: about 12 MB
 _MARKS = 24  # of a line: more cannot be told apart, and only a broken model makes them
@@ -37,15 +38,9 @@ class Facet:
     label: str
 
 
-class Marked(Protocol):
+class Marked(Placed, Protocol):
     """An entity, or as much of it as a mark shows."""
 
-    @property
-    def start(self) -> int: ...
-    @property
-    def end(self) -> int: ...
-    @property
-    def type(self) -> str: ...
     @property
     def score(self) -> float | None: ...
 
