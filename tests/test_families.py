@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from rasid.config import parse_config
 from rasid.encoding import MAX_WORD_PIECES, Asked, asked_windows, piece_ids, windows
+from rasid.errors import ModelError
 from rasid.infer.engine import Engine, open_engine
 from rasid.infer.predictor import predict
 from rasid.infer.readers import Article
@@ -238,3 +239,25 @@ def test_dropout_reaches_the_encoder_of_every_family(family: str, stand_in: Call
     assert differs == (family != "neoarabert")  # an architecture without dropout
     still = new_model(str(stand_in(family)), HEADS, 48, 16, 0.1, encoder_dropout=0.0).train()
     assert torch.equal(still.states(ids, mask), still.states(ids, mask))
+
+
+def test_the_first_layers_of_every_family(family: str, stand_in: Callable[[str], Path], tmp_path: Path) -> None:
+    folder = str(stand_in(family))
+    short, whole = (new_model(folder, HEADS, 48, 16, 0.1, layers=layers).eval() for layers in (1, 2))
+    assert sum(each.numel() for each in short.encoder.parameters()) < sum(
+        each.numel() for each in whole.encoder.parameters()
+    )
+    kept, all_of_them = short.encoder.state_dict(), whole.encoder.state_dict()
+    assert all(torch.equal(value, all_of_them[name]) for name, value in kept.items())
+    ids = torch.tensor([[0, 7, 8, 9, 2]])
+    mask = torch.ones_like(ids)
+    assert not torch.equal(short.states(ids, mask), whole.states(ids, mask))
+    save_model(Loaded(short, find_encoder(folder).tokenizer(), "short", ""), tmp_path, compress=True)
+    again = load_model(str(tmp_path)).model
+    assert again.encoder.config.num_hidden_layers == 1
+    assert torch.allclose(again.states(ids, mask), short.states(ids, mask), atol=0.05)
+
+
+def test_more_layers_than_there_are(stand_in: Callable[[str], Path]) -> None:
+    with pytest.raises(ModelError, match=r"^layers: 3 are asked of encoder .*, which has 2$"):
+        new_model(str(stand_in("bert")), HEADS, 48, 16, 0.1, layers=3)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,3 +107,24 @@ def test_a_saved_tokenizer_keeps_the_normaliser_and_the_frame(tokenizer: Tokeniz
 def test_spellings_of_one_name_share_their_pieces(tokenizer: Tokenizer) -> None:
     spellings = ["الباغوز", "الـبـاغـوز", "البَاغُوزْ", "ٱلباغوز", "البا\u200cغوز"]
     assert len({tuple(tokenizer.encode(word).ids) for word in spellings}) == 1
+
+
+def test_the_vocabulary_is_the_same_in_every_process() -> None:
+    code = (
+        "import json, sys; from rasid.train.tokenizer import train_tokenizer; "
+        "print(train_tokenizer(json.loads(sys.argv[1]), 300).to_str())"
+    )
+    command = [sys.executable, "-c", code, json.dumps(SENTENCES * 8)]
+    made = {subprocess.run(command, capture_output=True, check=True).stdout for _ in range(3)}
+    assert len(made) == 1
+
+
+def test_the_vocabulary_holds_what_the_texts_do(tokenizer: Tokenizer) -> None:
+    vocabulary = tokenizer.get_vocab()
+    assert [tokenizer.id_to_token(number) for number in range(5)] == list(SPECIAL)
+    assert sorted(vocabulary.values()) == list(range(len(vocabulary)))
+    assert {"ا", "##ا", "7", "##7"} <= vocabulary.keys()
+    assert not vocabulary.keys() & {"##.", "##,", "##"}
+    assert not any(piece.startswith("##") for piece in tokenizer.encode("ا. ##ا").tokens)  # plain entries, no commands
+    assert any(len(piece.removeprefix("##")) > 2 for piece in vocabulary)
+    assert tokenizer.encode("قالت").tokens.count("[UNK]") == 0

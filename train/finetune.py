@@ -149,7 +149,7 @@ def _stance_rows(
 def build_model(config: RunConfig, heads: dict[str, Head]) -> RasidModel:
     """The config's encoder with heads on it."""
     sizes = (config.window, config.overlap, config.dropout, config.pair_window)
-    model = new_model(encoder_of(config), heads, *sizes, encoder_dropout=config.encoder_dropout)
+    model = new_model(encoder_of(config), heads, *sizes, encoder_dropout=config.encoder_dropout, layers=config.layers)
     model.config.repair = config.repair
     model.config.together, model.config.wording = config.together, config.wording
     model.config.aggregation = config.aggregation

@@ -17,6 +17,8 @@ from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 from rasid.errors import nearest
 from rasid.neoarabert import register
 
+from .tokenizer import train_wordpiece
+
 _BERT = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
 _ROBERTA = {"cls_token": "<s>", "pad_token": "<pad>", "sep_token": "</s>", "unk_token": "<unk>", "mask_token": "<mask>"}
 _ROBERTA |= {"bos_token": "<s>", "eos_token": "</s>"}
@@ -37,14 +39,8 @@ FAMILIES = {
 
 
 def _wordpiece(texts: Sequence[str], size: int, strip_accents: bool) -> Tokenizer:
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(strip_accents=strip_accents, lowercase=strip_accents)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
-    special = list(_BERT.values())
-    trainer = trainers.WordPieceTrainer(vocab_size=size, special_tokens=special, show_progress=False)
-    tokenizer.train_from_iterator(texts, trainer)
-    return _framed(tokenizer, "[CLS]", "[SEP]")
+    normalizer = normalizers.BertNormalizer(strip_accents=strip_accents, lowercase=strip_accents)
+    return _framed(train_wordpiece(texts, size, normalizer), "[CLS]", "[SEP]")
 
 
 def _unigram(texts: Sequence[str], size: int, special: dict[str, str]) -> Tokenizer:

@@ -366,16 +366,20 @@ def new_model(
     dropout: float,
     pair_window: int = 384,
     encoder_dropout: float | None = None,
+    layers: int | None = None,
 ) -> RasidModel:
     """Heads on a pretrained encoder: a folder, a shipped model's name, or a hub id (cached or online).
 
     Going on from a Rasid model, a head of the same name, kind and labels keeps what it has learnt. `encoder_dropout`
-    replaces the encoder's own rates, which a compact encoder has at 0 for pretraining's sake.
+    replaces the encoder's own rates, which a compact encoder has at 0 for pretraining's sake. Of its layers the first
+    `layers` are taken, all by default (Sajjad et al. 2023, arXiv 2004.03844).
     """
     source = encoder if isinstance(encoder, Encoder) else find_encoder(encoder)
     check_folder(source.folder, model_type=None)
     earlier = _read_model(source.folder) if is_ours(source.folder) else None
     pretrained = earlier.encoder if earlier else _pretrained(source)
+    if layers is not None:
+        _keep_layers(source.name, pretrained, layers)
     _check_lengths(source.name, pretrained.config, heads, window, pair_window)
     rates = {} if encoder_dropout is None else dict.fromkeys(_dropout_keys(pretrained.config), encoder_dropout)
     config = RasidConfig(
@@ -394,6 +398,20 @@ def new_model(
         if earlier and head.predicts_like(known.get(name)):
             model.heads[name].load_state_dict(earlier.heads[name].state_dict())
     return model
+
+
+def _keep_layers(name: str, encoder: PreTrainedModel, layers: int) -> None:
+    """Drops all layers of an encoder but the first ones, from the encoder itself and from its config."""
+    config = encoder.config
+    if layers > config.num_hidden_layers:
+        raise ModelError(f"layers: {layers} are asked of encoder {name}, which has {config.num_hidden_layers}")
+    for module in list(encoder.modules()):
+        for child, stack in module.named_children():
+            if isinstance(stack, nn.ModuleList) and len(stack) == config.num_hidden_layers:
+                setattr(module, child, stack[:layers])
+    if getattr(config, "layer_types", None):  # ModernBERT's: which layers look at all of a window
+        config.layer_types = config.layer_types[:layers]
+    config.num_hidden_layers = layers
 
 
 def _needed(encoder: PreTrainedModel) -> dict[str, Tensor]:
