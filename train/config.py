@@ -242,6 +242,7 @@ class RunConfig(Section):
     overlap: int = 64
     pair_window: int = 384
     together: bool = False  # a passage is read once for all its targets, their mentions marked
+    contrast: bool = False  # claims are judged by the words that they and the text do not share
     aggregation: Literal["mean", "mean-odds", "strongest", "noisy-or", "two-strongest"] = "mean"  # passages to article
     wording: bool = False  # loaded words near a target's mentions weigh in, see `rasid.loaded`
     article_windows: int = Field(default=8, ge=1)  # of one article in training, at most; inference reads all

@@ -105,9 +105,11 @@ def pair_rows(
     size: int,
     at_once: bool = False,
     blind: bool = False,
+    contrasted: bool = False,
 ) -> list[Row]:
     """A row per pair, or (`at_once`) per passage with all its targets; of a passage too long for the window a row for
-    each part, and all parts bear the pairs' classes. `blind` hides the targets' names."""
+    each part, and all parts bear the pairs' classes. `blind` hides the targets' names, `contrasted` is that of
+    `rasid.scoring.pair_rows`."""
     read = [gold.pair for gold in pairs]
     company = together(read) if at_once else [[number] for number in range(len(pairs))]
     rows = []
@@ -116,7 +118,7 @@ def pair_rows(
         own = labels if at_once else labels.reshape(())
         asked = [read[n] for n in numbers]
         asked = blinded(asked, str(tokenizer.mask_token)) if blind else asked
-        for window in windows_of_pairs(tokenizer, asked, size, at_once):
+        for window in windows_of_pairs(tokenizer, asked, size, at_once, contrasted):
             rows.append(Row(source.head, window, own, targets=len(numbers) if at_once else 0))
     return rows
 

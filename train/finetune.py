@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import PreTrainedTokenizerFast, TrainerState, TrainingArguments
+from transformers.utils.logging import disable_progress_bar
 
 from rasid.card import write_card
 from rasid.config import dump_config
@@ -143,7 +144,7 @@ def _stance_rows(
     source: Source, head: Head, tokenizer: PreTrainedTokenizerFast, config: RunConfig, blind: bool
 ) -> list[Row]:
     pairs = read_pairs(source, head.labels)
-    return pair_rows(pairs, source, head, tokenizer, config.pair_window, config.together, blind)
+    return pair_rows(pairs, source, head, tokenizer, config.pair_window, config.together, blind, config.contrast)
 
 
 def build_model(config: RunConfig, heads: dict[str, Head]) -> RasidModel:
@@ -152,7 +153,7 @@ def build_model(config: RunConfig, heads: dict[str, Head]) -> RasidModel:
     model = new_model(encoder_of(config), heads, *sizes, encoder_dropout=config.encoder_dropout, layers=config.layers)
     model.config.repair = config.repair
     model.config.together, model.config.wording = config.together, config.wording
-    model.config.aggregation = config.aggregation
+    model.config.aggregation, model.config.contrast = config.aggregation, config.contrast
     if config.lora:
         add_adapters(model, config.lora)
     return model
@@ -281,6 +282,7 @@ def fit(config: RunConfig, output: Path, resume: bool = False) -> Result:
         data_collator=Collator(int(tokenizer.pad_token_id or 0)),
     )
     settle_reports(trainer, output)
+    disable_progress_bar()  # of every checkpoint that is written; the encoder is here by now
     if processes().first:
         _record(config, output, layout, material, sampler, model, checkpoint)
     begun = time.monotonic()

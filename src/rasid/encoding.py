@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
+from rasid.contrast import Contrast
 from rasid.text import Span
 
 MAX_WORD_PIECES = 16  # of a "word" such as 100,000 letters in a row; the rest says nothing more
@@ -139,10 +140,12 @@ def _runs(lengths: list[int], capacity: int, overlap: int) -> list[tuple[int, in
 
 @dataclass(frozen=True)
 class Asked:
-    """A target that a passage is read for: its name, and where the passage mentions it."""
+    """A target that a passage is read for: its name, and where the passage mentions it; of a claim, what it and the
+    passage do not share."""
 
     name: str
     mentions: tuple[Span, ...] = ()
+    contrast: Contrast | None = None
 
 
 PASSAGE = 1  # the group of a passage's own pieces in a `pair` window; the first target is 0, the others 2, 3 and so on
@@ -159,8 +162,10 @@ def asked_windows(
     """[CLS] target [SEP] target ... [SEP] passage [SEP]: a passage read once for all its targets.
 
     The pieces of a target's name and of its mentions in the passage bear its group, those of the rest of the passage
-    `PASSAGE`. A passage that does not fit is read in even pieces, one window each; names keep at most a third of the
-    window, shared evenly when they need more. Mentions must not overlap. Requires len(targets) <= (size - 3) // 3.
+    `PASSAGE`. A target with a contrast stands alone, and the pieces of words that it shares with the passage bear no
+    group, unless no piece of their side were left. A passage that does not fit is read in even pieces, one window each;
+    names keep at most a third of the window, shared evenly when they need more. Mentions must not overlap. Requires
+    len(targets) <= (size - 3) // 3.
     """
     opening, closing = _frame(tokenizer)
     names = [_name_ids(tokenizer, target.name) for target in targets]
@@ -168,19 +173,39 @@ def asked_windows(
     if sum(map(len, names)) > room:
         names = [name[: max(1, room // len(names))] for name in names]
     left, left_index = [], []
-    for number, name in enumerate(names):
+    for number, (target, name) in enumerate(zip(targets, names, strict=True)):
         left += [*name, closing]
-        left_index += [*[_group(number)] * len(name), -1]
+        left_index += [*_name_groups(tokenizer, target, [_group(number)] * len(name)), _NOBODY]
     encoding = _backend(tokenizer).encode(passage, add_special_tokens=False)
     whole, groups = encoding.ids, _passage_groups(encoding.offsets, targets)
+    lone = targets[0].contrast.text if targets[0].contrast else ()
     parts = max(1, -(-len(whole) // (size - 2 - len(left))))
     length = max(1, -(-len(whole) // parts))
     found = []
     for start in range(0, max(1, len(whole)), length):
-        ids = (opening, *left, *whole[start : start + length], closing)
-        index = (-1, *left_index, *groups[start : start + length], -1)
+        part = slice(start, start + length)
+        own = _told_apart(groups[part], encoding.offsets[part], lone)
+        ids = (opening, *left, *whole[part], closing)
+        index = (_NOBODY, *left_index, *own, _NOBODY)
         found.append(Window(ids, index, 0, len(targets) + 1, 0, len(targets) + 1))
     return found
+
+
+def _name_groups(tokenizer: PreTrainedTokenizerFast, target: Asked, groups: list[int]) -> list[int]:
+    """The groups of a name's pieces, given those of all of them alike."""
+    if target.contrast is None:
+        return groups
+    offsets = _backend(tokenizer).encode(target.name, add_special_tokens=False).offsets
+    return _told_apart(groups, offsets[: len(groups)], target.contrast.claim)
+
+
+def _told_apart(groups: list[int], offsets: Sequence[tuple[int, int]], lone: Sequence[Span]) -> list[int]:
+    """The groups of pieces, nobody's for those outside of the lone words; as they are where none is inside."""
+    if not lone:
+        return groups
+    edges = np.array([(word.start, word.end) for word in lone]).T
+    inside = [bool(((start < edges[1]) & (edges[0] < end)).any()) for start, end in offsets]
+    return [group if own else _NOBODY for group, own in zip(groups, inside, strict=True)] if any(inside) else groups
 
 
 def _group(number: int) -> int:

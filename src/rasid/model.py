@@ -80,6 +80,7 @@ class RasidConfig(PreTrainedConfig):
         overlap: int = 64,
         pair_window: int = 384,
         together: bool = False,
+        contrast: bool = False,
         wording: bool = False,
         aggregation: str = MEAN,
         calibration: dict[str, Any] | None = None,
@@ -94,6 +95,7 @@ class RasidConfig(PreTrainedConfig):
         self.overlap = overlap  # pieces that neighbouring windows share
         self.pair_window = pair_window  # pieces of a target and its passage; a longer passage is read in parts
         self.together = together  # whether a passage is read once for all its targets, mentions marked, or for each
+        self.contrast = contrast  # whether claims are judged by what the passage does not share, see `rasid.contrast`
         self.wording = wording  # whether loaded words near a target's mentions weigh in, see `rasid.loaded`
         self.aggregation = aggregation  # of passages to an article's stance, see `rasid.aggregation`
         self.calibration = calibration or {}  # by head

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
+from rasid.contrast import contrast
 from rasid.encoding import Asked, Window, asked_windows, pad, windows
 from rasid.labels import STANCES
 from rasid.loaded import loads, weighed
@@ -92,8 +93,14 @@ def together(pairs: Sequence[Pair]) -> list[list[int]]:
     return found
 
 
-def pair_rows(tokenizer: PreTrainedTokenizerFast, pairs: Sequence[Pair], size: int, marked: bool) -> list[Window]:
-    """The windows, of at most `size` pieces, of pairs of one passage; `marked` sets the targets' mentions apart."""
+def pair_rows(
+    tokenizer: PreTrainedTokenizerFast, pairs: Sequence[Pair], size: int, marked: bool, contrasted: bool = False
+) -> list[Window]:
+    """The windows, of at most `size` pieces, of pairs of one passage; `marked` sets the targets' mentions apart, and
+    `contrasted` the words that a claim and its passage do not share, of pairs without mentions and without a group."""
+    if contrasted and not pairs[0].group and not pairs[0].mentions:
+        target, passage = pairs[0].target, pairs[0].passage
+        return asked_windows(tokenizer, [Asked(target, contrast=contrast(target, passage))], passage, size)
     asked = [Asked(pair.target, pair.mentions if marked else ()) for pair in pairs]
     return asked_windows(tokenizer, asked, pairs[0].passage, size)
 
@@ -105,8 +112,8 @@ def pair_probs(loaded: Loaded, head: str, pairs: Sequence[Pair], tokens: int = 8
     """
     config = loaded.model.config
     company = together(pairs) if config.together else [[number] for number in range(len(pairs))]
-    size = config.pair_window
-    cut = [pair_rows(loaded.tokenizer, [pairs[n] for n in numbers], size, config.together) for numbers in company]
+    how = (config.pair_window, config.together, config.contrast)
+    cut = [pair_rows(loaded.tokenizer, [pairs[n] for n in numbers], *how) for numbers in company]
     places = [(which, row) for which, rows in enumerate(cut) for row in rows]
     found = np.zeros((len(pairs), len(config.named_heads[head].labels)), dtype=np.float32)
     for number, scores in _scored(loaded, head, [row for _, row in places], tokens):
