@@ -15,6 +15,7 @@ from functools import lru_cache
 import regex
 
 from rasid.normalizer import normalise
+from rasid.repair import read_whole
 
 from .gazetteer import BODIES, COUNTRIES, FOREIGN_STARTS, NOUNS, PEOPLE, PLACES, POSTS
 from .lexicon import CLASS_NOUNS, PLURALS
@@ -41,9 +42,9 @@ _LEAST = 3  # letters of a word that a particle is taken from without another wi
 
 @lru_cache(maxsize=1 << 15)
 def clean(surface: str) -> str:
-    """A surface as one would print it: white space made single, tatweel, harakat and controls gone, letters
-    kept."""
-    return " ".join(_UNWRITTEN.sub("", surface).split())
+    """A surface as one would print it: white space made single, tatweel, harakat, controls and marks inside words
+    gone, letters kept."""
+    return " ".join(_UNWRITTEN.sub("", read_whole(surface)).split())
 
 
 @lru_cache(maxsize=1 << 16)

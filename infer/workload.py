@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from rasid.repair import wordforms
 from rasid.targets import TARGETS
+from rasid.wordforms import wordforms
 
 from .articles import Article
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import regex
 
 from rasid.infer.readers import Article, read
-from rasid.repair import LEVELS_PER_DOUBLING
+from rasid.wordforms import LEVELS_PER_DOUBLING
 
 _WORD = regex.compile(r"[\u0621-\u063A\u0640-\u0652\u0670]+")
 _MARK = regex.compile(r"[\u0640\u064B-\u0652\u0670]")

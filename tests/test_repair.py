@@ -16,17 +16,20 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rasid.cli import main
+from rasid.encoding import piece_ids
 from rasid.infer.articles import Article
 from rasid.infer.engine import Engine
 from rasid.infer.predictor import predict
 from rasid.model import Loaded, load_model, save_model
+from rasid.perturb import perturb
 from rasid.records import faults, read_records
-from rasid.repair import Wordforms, parse_wordforms, read_words, wordforms
+from rasid.repair import read_whole, read_words, undodged
 from rasid.text import words
 from rasid.train.config import Source
 from rasid.train.evaluation import predict_entities
 from rasid.train.features import text_rows
 from rasid.train.sources import GoldText
+from rasid.wordforms import Wordforms, parse_wordforms, wordforms
 
 ROOT = Path(__file__).parents[1]
 CONTROL = regex.compile(r"[\u00AD\u061C\u180E\u200B-\u200F\u202A-\u202E\u2060-\u2064\u2066-\u206F\uFEFF]")
@@ -331,3 +334,64 @@ def test_the_command_line_can_leave_words_whole(tiny_model: Path, tmp_path: Path
         ends.append({place for e in record.entities for place in (e.start, e.end)})
     assert inside & ends[0]
     assert not inside & ends[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("قتل د.اعش المدنيين في غ.زة", ["قتل", "د.اعش", "المدنيين", "في", "غ.زة"]),
+        ("الاحت.لال", ["الاحت.لال"]),
+        ("م.قا.ومة", ["م.قا.ومة"]),
+        ("قِت.لى", ["قِت.لى"]),
+        ("الأ/ميركي", ["الأ/ميركي"]),
+        ("الخيام,والبرد", ["الخيام", ",", "والبرد"]),  # a lost space
+        ("قال.وأضاف", ["قال", ".", "وأضاف"]),
+        ("مارس/آذار", ["مارس", "/", "آذار"]),
+        ("و/أو", ["و", "/", "أو"]),
+        ("كي-مون", ["كي", "-", "مون"]),
+        ("في.لم", ["في", ".", "لم"]),  # فيلم is a word, and so are the two
+        ("د.أحمد", ["د", ".", "أحمد"]),
+        ("أ.حمد", ["أ", ".", "حمد"]),  # a title, though أحمد is a word
+        ("أ.ف.ب", ["أ", ".", "ف", ".", "ب"]),
+        ("ق.م", ["ق", ".", "م"]),  # before our era, though قم is a town
+        ("د. اعش", ["د", ".", "اعش"]),
+        ("غ..زة", ["غ", ".", ".", "زة"]),
+        ("3.5", ["3.5"]),
+        ("غ.زة،والضفة", ["غ.زة", "،", "والضفة"]),
+    ],
+)
+def test_a_bare_mark_inside_a_word(text: str, expected: list[str]) -> None:
+    assert surfaces(text) == expected
+    assert surfaces(text, repair=False) == [word.of(text) for word in words(text)]
+
+
+def test_what_a_split_word_says() -> None:
+    assert [undodged(word) for word in surfaces("د.اعش في غ.زة، 3.5")] == ["داعش", "في", "غزة", "،", "3.5"]
+    assert read_whole("د.اعش في غ.زة، أ.ف.ب") == "داعش في غزة، أ.ف.ب"
+
+
+def test_a_split_word_is_the_same_to_the_model(tiny_model: Path) -> None:
+    loaded = load_model(str(tiny_model))
+    plain, split = "وصل وفد إلى مدينة الميناء قرب غزة.", "وصل و.فد إلى مدي.نة المي-ناء قرب غ.زة."
+    pieces = [piece_ids(loaded.tokenizer, [word.of(text) for word in read_words(text)]) for text in (plain, split)]
+    assert pieces[0] == pieces[1]
+    records = [predict(Engine(loaded, "entities", "stance"), [Article("a", text)])[0] for text in (plain, split)]
+    assert [e.type for e in records[0].entities] == [e.type for e in records[1].entities]
+    assert [e.name for e in records[0].entities] == [e.name for e in records[1].entities]
+    assert not faults(records[1], split)
+
+
+@pytest.mark.skipif("RASID_DATA" not in os.environ, reason="RASID_DATA, the folder of public sets, is not set")
+def test_marks_inside_words_of_public_text_are_found_and_those_between_words_left() -> None:
+    """The dev blocks of ANERcorp with a bare mark in every tenth word; the figures of docs/decisions with some room."""
+    from rasid.train.sources import tagged_sentences
+
+    path = Path(os.environ["RASID_DATA"]) / "ner/anercorp/train.tsv"
+    dev = [[t.word for t in s] for n, s in enumerate(tagged_sentences(path, "\t")) if n // 40 % 10 == 9]
+    text = " ".join(word for sentence in dev for word in sentence)
+    assert not any(undodged(word.of(text)) != word.of(text) for word in read_words(text))
+    split = perturb("bare_marks", text, 1)
+    added = len(split.text) - len(text)
+    whole = sum(len(word.of(split.text)) - len(undodged(word.of(split.text))) for word in read_words(split.text))
+    assert added > 500
+    assert whole / added > 0.85

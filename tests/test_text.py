@@ -251,3 +251,12 @@ def test_words_cut_chunk_by_chunk_are_those_of_the_whole_text(text: str) -> None
 def test_chunks_end_at_what_the_patterns_take_for_white_space() -> None:
     every = [chr(number) for number in range(0x110000)]
     assert [c for c in every if not rasid.text._CHUNK.match(c)] == regex.findall(r"\s", "".join(every))
+
+
+def test_a_full_stop_inside_a_word_ends_no_sentence() -> None:
+    text = "نددت الحكومة بالاحت.لال وقالت إنه انتهى.وأضافت أن الهدنة قائمة"
+    assert [span.of(text) for span in sentences(text)] == [
+        "نددت الحكومة بالاحت.لال وقالت إنه انتهى.",
+        "وأضافت أن الهدنة قائمة",
+    ]
+    assert [span.of("الاحت.لال") for span in sentences("الاحت.لال")] == ["الاحت.لال"]

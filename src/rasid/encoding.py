@@ -19,6 +19,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from rasid.contrast import Contrast
+from rasid.repair import undodged
 from rasid.text import Span
 
 MAX_WORD_PIECES = 16  # of a "word" such as 100,000 letters in a row; the rest says nothing more
@@ -75,7 +76,8 @@ _LONG_WORD = 40  # characters; longer ones hardly come back
 def _cut(tokenizer: PreTrainedTokenizerFast, words: Sequence[str]) -> list[list[int]]:
     pieces: list[list[int]] = [[] for _ in words]
     if words:
-        found = _backend(tokenizer).encode(words, is_pretokenized=True, add_special_tokens=False)
+        said = [undodged(word) for word in words]
+        found = _backend(tokenizer).encode(said, is_pretokenized=True, add_special_tokens=False)
         for word, piece in zip(found.word_ids, found.ids, strict=True):
             if word is not None and len(pieces[word]) < MAX_WORD_PIECES:
                 pieces[word].append(piece)

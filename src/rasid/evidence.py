@@ -22,6 +22,7 @@ from rasid.decode import WordSpan, spans
 from rasid.labels import FIGURES, VALUES, Inventory
 from rasid.normalizer import normalise
 from rasid.percentages import percentages
+from rasid.repair import undodged
 
 Floats = NDArray[np.float32]
 _PARTICLES = ("و", "ف", "ب", "ل", "ك", "وب", "ول", "فب", "فل", "وك")  # written onto a word; the name is the rest
@@ -50,7 +51,7 @@ class _Name(NamedTuple):
 
 @lru_cache(maxsize=65536)
 def _plain(word: str) -> str:
-    return normalise(word).strip(_MARKS)
+    return normalise(undodged(word)).strip(_MARKS)
 
 
 @lru_cache(maxsize=65536)

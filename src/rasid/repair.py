@@ -1,161 +1,30 @@
-"""Words glued by a lost space (سورياوالعراق), cut for the model where two words meet; the text and its offsets stay.
+"""Words glued by a lost space (سورياوالعراق), cut for the model where two words meet, and words split by a bare mark
+(د.اعش), read whole; the text and its offsets stay.
 
 A word that nobody writes is cut into words that everybody writes, when these are far likelier than one unknown word as
-long. What is written, and how often, comes from a list of word forms with their frequencies (`wordforms.txt.xz`,
-counted in news and Wikipedia text by `scripts/count_wordforms.py`). It belongs to no model, so that training, scoring
-and inference cut alike whatever tokenizer follows. The module knows nothing of models or labels.
+long. Letters on both sides of a full stop, comma, hyphen or slash are one word when it is far likelier than the parts:
+a space lost beside a mark is common, a mark inside a word is not. What is written, and how often, `rasid.wordforms`
+knows. The module knows nothing of models or labels.
 """
 
 from __future__ import annotations
 
-import lzma
-import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import cache, lru_cache
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import zip_longest
 
 import regex
 
 from rasid.text import Ranges, Span, cut_by_chunk, words
+from rasid.wordforms import SHORTEST, wordforms
 
-_FILE = Path(__file__).parent / "wordforms.txt.xz"
-_TOTAL = "total"
-LEVELS_PER_DOUBLING = 2  # the file keeps counts as levels, round(2 * log2(count)): within a fifth of the true count
-
-_LONGEST = 40  # letters; longer runs are no lost space
-_SHORTEST = 5  # letters of a word that is looked at: two of the shortest part and three
-_MOST_CUTS = 3
-_COMMON = 1000  # occurrences that make a word of three letters common enough to be a part
-# Two letters and their like are parts only if they are these; لا and ما are written together with a verb as a habit.
-_SHORT = frozenset({"في", "من", "عن", "أن", "إن", "ان", "أو", "او"})
-# An article with two letters after it is a piece of a name oftener than a word: الم+حجز, البر+مائي.
-_STUMP = regex.compile(r"(?:[وفبك]?ال|و?لل).{0,2}")
-_PREFIXES = (
-    *("وبال", "وكال", "ولل", "فلل", "وال", "بال", "كال", "فال", "ال", "لل", "وب", "ول", "وك", "وس", "فل", "فب", "فس"),
-    *("فك", "و", "ف", "ب", "ل", "ك", "س", "أ"),
-)
-_SUFFIXES = (
-    *("ه", "ها", "هم", "هما", "هن", "ك", "كم", "نا", "ني", "ي", "ا", "ان", "ين", "ون", "ات", "ت", "وا", "ية", "يا"),
-    *("يين", "يون", "وه", "وها", "وهم", "وهما", "وني", "ونا", "ونه", "ونها", "ونهم", "اه", "اها", "اهم", "ناه"),
-    *("ناها", "ناهم", "ته", "تها", "تهم", "تهما", "تنا", "تك", "تي", "تا", "تين", "تان", "يه", "يها", "يهم", "يات"),
-    *("اته", "اتها", "اتهم"),
-)
-_NEGATIONS = ("ما", "لا", "ولا", "وما", "فلا")
-_STEM = 3  # letters that must be left of a word when prefixes and suffixes are taken off
 _CONTROLS = r"\u00AD\u061C\u200B-\u200F\u202A-\u202E\u2060-\u2064\u2066-\u206F\uFEFF"
 _CONTROL = regex.compile(rf"[{_CONTROLS}]")
 _MARK = regex.compile(rf"[\u0640\u064B-\u0652\u0670{_CONTROLS}]")  # tatweel, harakat, controls: no letters of a form
 _LETTERS = regex.compile(r"[\u0621-\u063A\u0641-\u064A]+")
-
-# log10 probability that a running word is a given unknown word of n letters: -(_UNKNOWN + _PER_LETTER * n). Two words
-# must be likelier than that by _MARGIN. Set on synthetic and real glued words, see docs/decisions.
-_UNKNOWN = 5.0
-_PER_LETTER = 0.7
-_MARGIN = 1.0
-_EVIDENCE = 3.0  # log10 odds of a lost space where letters meet that never meet inside a word
-
-
-@dataclass(frozen=True, slots=True)
-class Wordforms:
-    """Word forms without harakat and tatweel, each with the log10 of its share of running words."""
-
-    shares: dict[str, float]
-    parts: dict[str, float]  # those that may stand beside a lost space anywhere
-    weak: dict[str, float]  # those that may only where the letters themselves show that a space was lost
-
-    @classmethod
-    def of(cls, shares: dict[str, float], common: float) -> Wordforms:
-        """Sorted into what may be a part and what not; `common` is the share from which three letters may."""
-        whole = {form: share for form, share in shares.items() if len(form) > 2 and not _STUMP.fullmatch(form)}
-        parts = {form: share for form, share in whole.items() if len(form) > 3 or share >= common}
-        parts |= {form: shares[form] for form in _SHORT if form in shares}
-        return cls(shares, parts, {form: share for form, share in whole.items() if form not in parts})
-
-    def knows(self, word: str) -> bool:
-        """Whether a word is written as it is: listed, or listed without its prefix, its suffix, or both."""
-        if word in self.shares:
-            return True
-        stems = [word, *_less_suffix(word)]
-        return any(stem in self.shares for each in stems for stem in (each, *_less_prefix(each))) or any(
-            word[len(negation) :] in self.shares for negation in _NEGATIONS if word.startswith(negation)
-        )
-
-    def cuts(self, word: str) -> tuple[int, ...]:
-        """Where the words begin, but for the first, that a bare glued word consists of; nothing for any other word."""
-        if not _SHORTEST <= len(word) <= _LONGEST or word in self.shares:
-            return ()
-        evident = frozenset(place for place in range(2, len(word) - 1) if _never_meet(word[place - 1], word[place]))
-        if not evident and self.knows(word):
-            return ()
-        places, share = self._best(word, evident)
-        unknown = -(_UNKNOWN + _PER_LETTER * len(word))
-        return places if 0 < len(places) <= _MOST_CUTS and share - unknown >= _MARGIN else ()
-
-    def _best(self, word: str, evident: frozenset[int]) -> tuple[tuple[int, ...], float]:
-        """The likeliest way to cut a word in two or more, and its log10 probability (-inf: there is none)."""
-        best = [-math.inf] * (len(word) + 1)
-        start_of = [0] * (len(word) + 1)
-        best[0] = 0.0
-        for end in range(2, len(word) + 1):
-            for start in range(end - 1):
-                if best[start] == -math.inf or end - start == len(word):
-                    continue
-                share = self.parts.get(word[start:end])
-                if share is None and (start in evident or end in evident):
-                    share = self.weak.get(word[start:end])
-                if share is None:
-                    continue
-                reached = best[start] + share + (_EVIDENCE if end in evident else 0.0)
-                if reached > best[end]:
-                    best[end], start_of[end] = reached, start
-        places: list[int] = []
-        place = start_of[-1]
-        while place:
-            places.append(place)
-            place = start_of[place]
-        return tuple(reversed(places)), best[-1]
-
-
-def _less_prefix(word: str) -> Iterator[str]:
-    return (word[len(p) :] for p in _PREFIXES if word.startswith(p) and len(word) - len(p) >= _STEM)
-
-
-def _less_suffix(word: str) -> Iterator[str]:
-    """Stems of a word, with the ta marbuta that a suffix takes away or turns into a ta."""
-    for suffix in _SUFFIXES:
-        if word.endswith(suffix) and len(word) - len(suffix) >= _STEM:
-            stem = word[: -len(suffix)]
-            yield from (stem, stem + "ة")
-            if stem.endswith("ت"):
-                yield stem[:-1] + "ة"
-
-
-def _never_meet(left: str, right: str) -> bool:
-    """Whether two letters do not stand side by side in a word: ta marbuta and alef maqsura end one, and after an alef
-    no other begins. (شىء and its like are a spelling of the hamza.)"""
-    return left == "ة" or (left == "ى" and right != "ء") or (left == "ا" and right in "أإآ")
-
-
-def parse_wordforms(lines: Iterable[str]) -> Wordforms:
-    """The word forms of a file: `total N`, then for each level a line with the level and its forms."""
-    shares: dict[str, float] = {}
-    total = 1
-    for line in lines:
-        head, *forms = line.split()
-        if head == _TOTAL:
-            total = int(forms[0])
-            continue
-        share = int(head) / LEVELS_PER_DOUBLING * math.log10(2) - math.log10(total)
-        shares |= dict.fromkeys(forms, share)
-    return Wordforms.of(shares, math.log10(_COMMON / total))
-
-
-@cache
-def wordforms() -> Wordforms:
-    """The word forms that ship; read at the first call (about a tenth of a second)."""
-    with lzma.open(_FILE, "rt", encoding="utf-8") as lines:
-        return parse_wordforms(lines)
+# A bare mark inside a word. Beside a tatweel `rasid.text` takes any mark into the word, and a star always.
+_INNER = regex.compile(r"(?<=[\u0621-\u063A\u0641-\u064A\u064B-\u0652\u0670])[.,،/\-](?=[\u0621-\u063A\u0641-\u064A])")
+_MOST_PARTS = 4  # that marks have split a word into
 
 
 @lru_cache(maxsize=1 << 15)
@@ -169,22 +38,67 @@ def _cuts(word: str) -> tuple[int, ...]:
 
 
 def read_words(text: str, repair: bool = True) -> list[Span]:
-    """The words of a text as models read them: those of `rasid.text.words`, glued ones cut where two words meet.
+    """The words of a text as models read them: those of `rasid.text.words`, glued ones cut where two words meet, and
+    those that a bare mark splits in one piece (`undodged` tells what they say).
 
-    Nothing is joined, moved or left out but bidi and zero-width controls at a cut. Without `repair` just the words.
+    Nothing is moved or left out but bidi and zero-width controls at a cut. Without `repair` just the words.
     """
     return cut_by_chunk(text, _ranges, _kept_ranges) if repair else words(text)
 
 
+def undodged(word: str) -> str:
+    """What a word of `read_words` says: without the bare marks inside it (قت.ل: قتل)."""
+    return _INNER.sub("", word)
+
+
+def read_whole(text: str) -> str:
+    """A text whose words have no bare marks inside them, for names and keys; never for offsets."""
+    if not _INNER.search(text):
+        return text
+    found, end = [], 0
+    for word in read_words(text):
+        found += [text[end : word.start], undodged(word.of(text))]
+        end = word.end
+    return "".join((*found, text[end:]))
+
+
 def _ranges(chunk: str) -> Ranges:
-    return tuple(part for word in words(chunk) for part in _parts(chunk, word))
+    cut = words(chunk)
+    if _INNER.search(chunk):
+        cut = list(_joined(chunk, cut))
+    return tuple(part for word in cut for part in _parts(chunk, word))
+
+
+def _joined(text: str, cut: Sequence[Span]) -> Iterator[Span]:
+    """The words, those that marks have split as one."""
+    number = 0
+    while number < len(cut):
+        end = number + _split(text, cut[number : number + 2 * _MOST_PARTS - 1])
+        yield Span(cut[number].start, cut[end - 1].end)
+        number = end
+
+
+def _split(text: str, cut: Sequence[Span]) -> int:
+    """How many of these words, marks among them, are the first word."""
+    parts: list[str] = []
+    for word, mark in zip_longest(cut[::2], cut[1::2]):
+        bare = _MARK.sub("", word.of(text))
+        if not _LETTERS.fullmatch(bare):
+            break
+        parts.append(bare)
+        if mark is None or len(mark) > 1 or not _INNER.match(text, mark.start):
+            break
+    for count in range(len(parts), 1, -1):
+        if wordforms().joins(parts[:count], text[cut[1].start]):
+            return 2 * count - 1
+    return 1
 
 
 _kept_ranges = lru_cache(maxsize=1 << 15)(_ranges)
 
 
 def _parts(text: str, word: Span) -> Iterator[tuple[int, int]]:
-    if len(word) < _SHORTEST:
+    if len(word) < SHORTEST:
         yield word.start, word.end
         return
     surface = word.of(text)

@@ -16,6 +16,7 @@ from itertools import pairwise, zip_longest
 import regex
 
 from rasid.normalizer import normalise
+from rasid.wordforms import wordforms
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -65,6 +66,8 @@ _SENTENCE_END = regex.compile(
     r"(?:(?<!\b\p{L})\.(?!\p{N})|[!?؟…]|\.{2,})[\"”»')\]]*(?=\s|$)"
     r"|(?<=\p{Arabic}{3})(?:\.|[!?؟]+)(?=\p{Arabic})|(?<=[\"”»)])\.(?=\p{Arabic})"
 )
+_LETTERS_AFTER = regex.compile(r"[\u0621-\u063A\u0641-\u064A]+")
+_LETTERS_BEFORE = regex.compile(r"(?r)[\u0621-\u063A\u0641-\u064A]+\Z")
 # A line that ends in one of these goes on in the next: no Arabic sentence ends in a particle, nor in these marks.
 _OPEN_MARKS = frozenset("،,؛([«“")
 _CLOSING_MARKS = frozenset("،,؛;:.)]»”")  # a line that begins with one goes on from the line before
@@ -188,6 +191,8 @@ def sentences(text: str, within: Span | None = None) -> list[Span]:
     for block in blocks:
         start = block.start
         for match in _SENTENCE_END.finditer(text, block.start, block.end):
+            if match[0] == "." and _inside_word(text, match.start()):
+                continue
             span = _trim(text, start, match.end())
             if span:
                 found.append(span)
@@ -196,6 +201,12 @@ def sentences(text: str, within: Span | None = None) -> list[Span]:
         if rest:
             found.append(rest)
     return found
+
+
+def _inside_word(text: str, stop: int) -> bool:
+    """Whether a full stop between letters splits a word (الاحت.لال) and ends no sentence."""
+    before, after = _LETTERS_BEFORE.search(text, endpos=stop), _LETTERS_AFTER.match(text, stop + 1)
+    return bool(before and after and wordforms().joins((before[0], after[0]), "."))
 
 
 def passages(text: str) -> list[Span]:
