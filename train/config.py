@@ -251,7 +251,7 @@ class RunConfig(Section):
     encoder_dropout: float | None = Field(default=0.1, ge=0.0, lt=1.0)  # inside the encoder; null leaves it its own
     layers: int | None = Field(default=None, ge=1)  # the encoder's first ones, all by default: fewer are faster
     word_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)  # share of words that `tokens` heads read as [MASK]
-    repair: bool = True  # words glued by a lost space are cut, in training and by whoever runs the model
+    repair: bool = True  # glued words cut, split ones joined, in training and by whoever runs the model
     batch_tokens: int = 2048  # padded pieces of a training batch
     # Batches of one update, shared out among processes and accumulation. Without it: processes times
     # training.gradient_accumulation_steps.

@@ -99,7 +99,7 @@ class RasidConfig(PreTrainedConfig):
         self.wording = wording  # whether loaded words near a target's mentions weigh in, see `rasid.loaded`
         self.aggregation = aggregation  # of passages to an article's stance, see `rasid.aggregation`
         self.calibration = calibration or {}  # by head
-        self.repair = repair  # whether words glued by a lost space are cut, see `rasid.repair`
+        self.repair = repair  # whether glued words are cut and split ones joined, see `rasid.repair`
         self.base = base or {}  # what it was made from: the encoder's name, commit or sha256, and preprocessing
         super().__init__(**kwargs)
 

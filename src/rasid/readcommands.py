@@ -65,7 +65,7 @@ def _add_infer(commands: Commands[Parser]) -> None:
         help="ask for the stance towards this as well, mentioned or not; may be repeated",
     )
     parser.add_argument(
-        "--no-repair", action="store_true", help="leave words glued by a lost space uncut for the model"
+        "--no-repair", action="store_true", help="leave glued words uncut and split ones apart for the model"
     )
     add_columns(parser)
     _add_job(parser)
