@@ -20,11 +20,16 @@ pytestmark = pytest.mark.skipif(
 
 def test_anercorp_falls_apart_into_train_and_dev() -> None:
     config = load_run_config(str(find_config("anercorp")))
-    train, dev = read_texts(config.sources["train"]), read_texts(config.evaluation["dev"])
+    own = {"train": config.sources["train"], "dev": config.evaluation["dev"]}
+    train, dev = (read_texts(source.model_copy(update={"join": None})) for source in own.values())
     assert len(train) + len(dev) == 3973
     assert sum(len(gold.tokens or ()) for gold in train + dev) == 125_102
     assert not {gold.doc for gold in train} & {gold.doc for gold in dev}
     assert {e.type for gold in train for e in gold.entities} == set(INVENTORIES["anercorp"].types)
+    for name, source in own.items():  # read among neighbours, the same words in the same order
+        joined = [token.of(gold.text) for gold in read_texts(source) for token in gold.tokens or ()]
+        apart = [token.of(gold.text) for gold in (train if name == "train" else dev) for token in gold.tokens or ()]
+        assert joined == apart
 
 
 def test_wojood_nested_tags_give_the_published_counts() -> None:
