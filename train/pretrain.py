@@ -263,6 +263,7 @@ def draw_curve(folder: Path) -> None:
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(folder / "curve.png", dpi=120, bbox_inches="tight")
+    pyplot.close(figure)
 
 
 def prepare(config: PretrainConfig) -> Tokenizer:
