@@ -376,6 +376,7 @@ def test_a_split_word_is_the_same_to_the_model(tiny_model: Path) -> None:
     pieces = [piece_ids(loaded.tokenizer, [word.of(text) for word in read_words(text)]) for text in (plain, split)]
     assert pieces[0] == pieces[1]
     records = [predict(Engine(loaded, "entities", "stance"), [Article("a", text)])[0] for text in (plain, split)]
+    assert records[0].entities
     assert [e.type for e in records[0].entities] == [e.type for e in records[1].entities]
     assert [e.name for e in records[0].entities] == [e.name for e in records[1].entities]
     assert not faults(records[1], split)

@@ -39,8 +39,7 @@ Found = set[tuple[int, int, str]]
 def texts(tmp_path_factory: pytest.TempPathFactory, sentences: Sequence[str]) -> Path:
     folder = tmp_path_factory.mktemp("texts")
     for number in range(4):
-        # Said three times: a stance is asked towards names that come back. (The tiny model's vocabulary is another in
-        # every process, since the tokenizer's trainer breaks ties by chance; once is not always enough.)
+        # Said three times: a stance is asked towards names that come back.
         (folder / f"a{number}.txt").write_text(" ".join(sentences[number:] * 3) + "\n", encoding="utf-8")
     return folder
 

@@ -40,7 +40,6 @@ _SUFFIXES = (
 _NEGATIONS = ("ما", "لا", "ولا", "وما", "فلا")
 _STEM = 3  # letters that must be left of a word when prefixes and suffixes are taken off
 
-
 # log10 probability that a running word is a given unknown word of n letters: -(_UNKNOWN + _PER_LETTER * n). Two words
 # must be likelier than that by _MARGIN. Set on synthetic and real glued words, see docs/decisions.
 _UNKNOWN = 5.0
