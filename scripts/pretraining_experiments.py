@@ -2,8 +2,9 @@
 
     RASID_DATA=/data python scripts/pretraining_experiments.py --output runs/experiments [ROW ...]
 
-Rows are departures from the base of `pretraining_experiments.yaml`. Finished rows are not run again, packed text is
-shared between rows that cut alike, and the table is printed as Markdown. Times are not in it: rows may share a machine.
+Rows are departures from the base of `pretraining_experiments.yaml`, and read `text_share` of the mix's articles.
+Finished rows are not run again, packed text is shared between rows that cut alike, and the table is printed as
+Markdown. Times are not in it: rows may share a machine. `--prepare` makes the texts first, for rows side by side.
 """
 
 from __future__ import annotations
@@ -24,13 +25,15 @@ from rasid.train.finetune import fit
 from rasid.train.pretrain import PretrainConfig, prepare, pretrain
 
 TABLE = Path(__file__).with_suffix(".yaml")
-SHARED = ("tokenizer.json", "tokenizer_config.json", "tokens.bin")  # a function of text, vocabulary and nothing else
+SHARED = ("tokenizer.json", "tokenizer_config.json", "tokens.bin")
+MADE_OF = ("text", "vocabulary", "tokenizer_share", "folded")  # what those files are a function of
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", nargs="*", metavar="ROW", help="rows to run (default: all)")
     parser.add_argument("--output", type=Path, default=Path("runs/experiments"))
+    parser.add_argument("--prepare", action="store_true", help="tokenizers and packed texts only")
     parser.add_argument("--seeds", type=int, default=2, help="probe seeds")
     parser.add_argument("--table", type=Path, default=TABLE)
     parser.add_argument("--probe", default="probe", metavar="CONFIG", help="run config that scores an encoder")
@@ -40,14 +43,16 @@ def parse() -> argparse.Namespace:
 
 def row_config(table: dict[str, Any], row: str, args: argparse.Namespace) -> PretrainConfig:
     overrides = [f"{key}={json.dumps(value)}" for key, value in (table["base"] | table["rows"][row]).items()]
-    return load_config(PretrainConfig, table["config"], [*overrides, *args.set, f"output={args.output / row}"])
+    config = load_config(PretrainConfig, table["config"], [*overrides, *args.set, f"output={args.output / row}"])
+    return config.model_copy(update={"text": config.text.shared(table.get("text_share", 1.0))})
 
 
 def share_text(config: PretrainConfig, output: Path) -> None:
-    """Links the packed text of an earlier row with the same text and vocabulary into this one's folder, or makes it."""
+    """Links the packed text of an earlier row that cuts the same text alike into this one's folder, or makes it."""
+    wanted = config.model_dump(mode="json", include=set(MADE_OF))
     for other in sorted(output.glob("*/config.yaml")):
         tree = yaml.safe_load(other.read_text(encoding="utf-8"))
-        same = tree["text"] == config.model_dump(mode="json")["text"] and tree["vocabulary"] == config.vocabulary
+        same = all(tree[key] == value for key, value in wanted.items())
         if same and (other.parent / SHARED[-1]).is_file() and other.parent != config.output:
             config.output.mkdir(parents=True, exist_ok=True)
             for name in SHARED:
@@ -94,6 +99,10 @@ def main() -> None:
     args = parse()
     table = yaml.safe_load(args.table.read_text(encoding="utf-8"))
     rows = args.rows or list(table["rows"])
+    if args.prepare:
+        for row in rows:
+            share_text(row_config(table, row, args), args.output)
+        return
     print_table({row: run_row(table, row, args) for row in rows})
 
 

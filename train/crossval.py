@@ -33,6 +33,7 @@ from .floors import StanceFloors, SurfaceDictionary, of_passages
 from .foldscores import HeldOut, judge_scores
 from .heldout import Answers, as_entities, ask, find, fold_name, keep
 from .questions import asked_of
+from .rounds import Rounds
 from .sources import Article, GoldPair, GoldText, annotated_articles, read_pairs, read_texts
 
 SIDES = ("favor", "against")
@@ -127,7 +128,7 @@ def _judged(scope: str, gold: str, answer: str, floors: StanceFloors, name: str,
     return Judged(scope, gold, answers)
 
 
-def answers_of(config: RunConfig, article: Article, seed: int) -> Answers:
+def answers_of(config: RunConfig, article: Article, seed: int, rounds: Rounds) -> Answers:
     """A fold's answers: those kept in its folder where its settings and data are the same, else of a model that is
     trained without `article` now."""
     cv = config.cross_validation
@@ -136,19 +137,20 @@ def answers_of(config: RunConfig, article: Article, seed: int) -> Answers:
     own, folder = _without(config, article.record.doc, seed), config.output / fold_name(article.record.doc, seed)
     kept = find(folder, own)
     if kept and ((folder / WEIGHTS).is_file() or not cv.keep_models):
-        print(f"{folder.name}: found, not trained again", flush=True)
+        rounds.found(folder.name)
         return kept
-    result = fit(own, folder)
-    answers = ask(own, result.loaded, article, seed, cv.entities, cv.stances)
-    if cv.keep_models:
-        save(result, own, folder)
-    keep(answers, folder)
+    with rounds.training(folder.name):
+        result = fit(own, folder)
+        answers = ask(own, result.loaded, article, seed, cv.entities, cv.stances)
+        if cv.keep_models:
+            save(result, own, folder)
+        keep(answers, folder)
     return answers
 
 
-def run_fold(config: RunConfig, article: Article, seed: int) -> Fold:
+def run_fold(config: RunConfig, article: Article, seed: int, rounds: Rounds) -> Fold:
     """The answers of a model trained without `article`, and of the floors from the same articles."""
-    answers = answers_of(config, article, seed)
+    answers = answers_of(config, article, seed, rounds)
     own = _without(config, article.record.doc, seed)
     fold = Fold(article, answers)
     _entity_part(fold, own)
@@ -306,8 +308,9 @@ def run_cross_validation(config: RunConfig) -> int:
     dump_config(config, config.output / "run.yaml")
     by_seed: dict[int, dict[str, SystemScores]] = {}
     folds: list[Fold] = []
+    rounds = Rounds(len(cv.seeds) * len(articles))
     for seed in cv.seeds:
-        own = [run_fold(config, article, seed) for article in articles]
+        own = [run_fold(config, article, seed, rounds) for article in articles]
         by_seed[seed] = {system: score_system(own, system) for system in SYSTEMS}
         print(f"seed {seed}\n{intervals(by_seed[seed]['model'])}", flush=True)
         folds += own

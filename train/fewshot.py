@@ -28,6 +28,7 @@ from .config import FewShot, RunConfig
 from .evaluation import predict_entities
 from .figures import Figure, MeanFigure, mean_figure
 from .finetune import fit
+from .rounds import Rounds
 from .seeds import REPORT_JSON, write_report
 from .sources import Article, annotated_articles
 
@@ -100,15 +101,19 @@ def of_trial(config: RunConfig, trial: Trial, largest: int) -> RunConfig:
     return config.model_copy(update={"sources": sources, "training": training, "evaluation": {}})
 
 
-def predicted(config: RunConfig, options: FewShot, article: Article, trial: Trial) -> tuple[Entity, ...]:
+def predicted(
+    config: RunConfig, options: FewShot, article: Article, trial: Trial, rounds: Rounds
+) -> tuple[Entity, ...]:
     """The entities that a trial finds in its held-out article; trained now, or read where that was done before."""
     path = config.output / "trials" / options.head / trial.name
     if path.is_file():
+        rounds.found(path.stem)
         rows = json.loads(path.read_text(encoding="utf-8"))
     else:
         own = of_trial(config, trial, max(options.sizes))
-        loaded = fit(own, config.output / "work").loaded
-        found = predict_entities(loaded, options.head, [article.text])[0]
+        with rounds.training(path.stem):
+            loaded = fit(own, config.output / "work").loaded
+            found = predict_entities(loaded, options.head, [article.text])[0]
         rows = [[each.span.start, each.span.end, each.type] for each in found]
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".part")
@@ -150,10 +155,11 @@ def curve(config: RunConfig, options: FewShot, articles: Sequence[Article]) -> C
     """Runs all trials and gives the points, each a mean over seeds and draws."""
     by_doc = {article.record.doc: article for article in articles}
     docs, points = list(by_doc), []
+    rounds = Rounds(sum(len(trials) for size in options.sizes for trials in readings(docs, options, size)))
     for size in options.sizes:
         runs: list[list[tuple[Entity, ...]]] = []
         for trials in readings(docs, options, size):
-            runs.append([predicted(config, options, by_doc[trial.held_out], trial) for trial in trials])
+            runs.append([predicted(config, options, by_doc[trial.held_out], trial, rounds) for trial in trials])
         for view in get_args(View):
             figures = []
             for run in runs:

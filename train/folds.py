@@ -22,6 +22,7 @@ from rasid.loaded import stance_of
 from rasid.uncertainty import Estimate, bootstrap
 
 from .config import Fold, PairFolds, RunConfig
+from .rounds import Rounds
 
 if TYPE_CHECKING:
     from .sources import GoldPair
@@ -120,7 +121,7 @@ def _run_fold(config: RunConfig, folds: PairFolds, number: int, seed: int) -> li
     ]
 
 
-def _kept(config: RunConfig, folds: PairFolds, number: int, seed: int) -> list[Answer]:
+def _kept(config: RunConfig, folds: PairFolds, number: int, seed: int, rounds: Rounds) -> list[Answer]:
     """The answers of a fold: from its file when the same config has run it before, else by running it."""
     path = config.output / f"answers-{number}-{seed}.json"
     settings = _fold_config(config, folds, number, seed).model_dump_json(exclude={"output", "cross_validation"})
@@ -128,8 +129,10 @@ def _kept(config: RunConfig, folds: PairFolds, number: int, seed: int) -> list[A
     if path.is_file():
         tree = json.loads(path.read_text(encoding="utf-8"))
         if tree["config"] == mark:
+            rounds.found(f"fold-{number}-{seed}")
             return [Answer(**answer) for answer in tree["answers"]]
-    answers = _run_fold(config, folds, number, seed)
+    with rounds.training(f"fold-{number}-{seed}"):
+        answers = _run_fold(config, folds, number, seed)
     tree = {"config": mark, "answers": [asdict(answer) for answer in answers]}
     path.write_text(json.dumps(tree, ensure_ascii=False) + "\n", encoding="utf-8")
     return answers
@@ -196,7 +199,8 @@ def run_pair_folds(config: RunConfig) -> int:
     config.output.mkdir(parents=True, exist_ok=True)
     dump_config(config, config.output / "run.yaml")
     todo = range(max(numbers) + 1) if folds.only is None else folds.only
-    by_seed = {seed: [a for n in todo for a in _kept(config, folds, n, seed)] for seed in cv.seeds}
+    rounds = Rounds(len(todo) * len(cv.seeds))
+    by_seed = {seed: [a for n in todo for a in _kept(config, folds, n, seed, rounds)] for seed in cv.seeds}
     text = report(by_seed, [label for label in labels if label != "none"], _names(pairs, numbers, folds))
     print(text)
     (config.output / "report.md").write_text(text, encoding="utf-8")

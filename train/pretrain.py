@@ -42,6 +42,7 @@ class PretrainConfig(Section):
     budget: Budget
     vocabulary: int = 16_000
     tokenizer_share: float = 0.3  # of the mix's articles, to train the tokenizer on
+    folded: bool = True  # whether the tokenizer takes the forms of alef, ya, ta-marbuta, kaf and of quotes for one
     encoder: Shape = Shape()
     warm_start: WarmStart | None = WarmStart()
     objective: Literal["mlm", "rtd"] = "mlm"
@@ -78,7 +79,7 @@ def _prepare_tokenizer(config: PretrainConfig) -> Tokenizer:
         return Tokenizer.from_file(str(path))
     print(f"training a tokenizer of {config.vocabulary} pieces", flush=True)
     mix = config.text.shared(config.tokenizer_share)
-    tokenizer = train_tokenizer(paragraphs_of(articles(mix)), config.vocabulary)
+    tokenizer = train_tokenizer(paragraphs_of(articles(mix)), config.vocabulary, config.folded)
     save_tokenizer(tokenizer, config.output, config.encoder.positions)
     return tokenizer
 

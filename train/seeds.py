@@ -24,6 +24,7 @@ from .exam import Exam, exam
 from .figures import ALL, Figure, MeanFigure, exam_units, figures_of, finished_model, mean_figure
 from .finetune import fit, resolve_heads, save
 from .processes import processes
+from .rounds import Rounds
 from .sources import mapped, read_texts
 
 TEST = "data.test"
@@ -130,21 +131,19 @@ def of_seed(config: RunConfig, seed: int, folder: Path) -> RunConfig:
     return config.model_copy(update=change | {"data": type(config.data)()})
 
 
-def train_seed(config: RunConfig, seed: int, folder: Path) -> None:
+def train_seed(config: RunConfig, seed: int, folder: Path, rounds: Rounds) -> None:
     """Trains one seed into its folder, or goes on where it was stopped; a finished one is left as it is."""
     own, first = of_seed(config, seed, folder), processes().first
     if first:
         claim(folder, own)
     if (folder / _FINISHED).is_file():
+        rounds.found(f"seed {seed} -> {folder}")
+        return
+    with rounds.training(f"seed {seed} -> {folder}"):
+        result = fit(own, folder, resume=True)
         if first:
-            print(f"seed {seed}: finished before, {folder}", flush=True)
-        return
-    result = fit(own, folder, resume=True)
-    if not first:
-        return
-    save(result, own, folder)
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)  # optimizer states, six times the model
-    print(f"seed {seed}: {result.seconds:.0f} s of training -> {folder}", flush=True)
+            save(result, own, folder)
+            shutil.rmtree(folder / "checkpoints", ignore_errors=True)  # optimizer states, six times the model
 
 
 def score_runs(config: RunConfig, folders: Sequence[Path], exams: Mapping[str, Exam]) -> tuple[SetReport, ...]:
@@ -197,8 +196,9 @@ def run_seeds(config: RunConfig) -> int:
         raise DataError("seeds: the config has no evaluation set to report on; set evaluation or data.test")
     seeds = config.seeds or (int(config.training.get("seed", 1)),)
     folders = {seed: config.output / f"seed-{seed}" for seed in seeds}
+    rounds = Rounds(len(folders))
     for seed, folder in folders.items():
-        train_seed(config, seed, folder)
+        train_seed(config, seed, folder, rounds)
     if processes().first:
         print(f"\n{report(config, folders, exams).render()}\n\nreport -> {config.output / REPORT_MD}")
     return 0

@@ -21,9 +21,9 @@ _LETTERS = 400  # of the vocabulary at most; rarer ones are unknown
 _LONGEST = 64  # letters of a word, a longer one is unknown
 
 
-def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokenizer:
+def train_tokenizer(texts: Iterable[str], vocabulary: int, folded: bool = True) -> Tokenizer:
     """A WordPiece tokenizer of `vocabulary` entries over normalised text, BERT's special tokens first (ids 0 to 4)."""
-    tokenizer = train_wordpiece(texts, vocabulary, arabic_normalizer(), least=5)
+    tokenizer = train_wordpiece(texts, vocabulary, arabic_normalizer(folded), least=5)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )

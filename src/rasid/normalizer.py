@@ -35,10 +35,10 @@ _WORD = 24  # letters at most of what is taken for a word
 _DIGITS = tuple(zip("٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹", "01234567890123456789", strict=True))
 
 
-def arabic_normalizer() -> normalizers.Sequence:
-    """The chain that `rasid pretrain` writes into `tokenizer.json`."""
+def arabic_normalizer(folded: bool = True) -> normalizers.Sequence:
+    """The chain that `rasid pretrain` writes into `tokenizer.json`; unless `folded`, letters keep their forms."""
     drop = [normalizers.Replace(Regex(pattern), "") for pattern in (_CONTROLS, _HARAKAT, *_DODGES, "\u0640")]
-    fold = [normalizers.Replace(Regex(pattern), letter) for pattern, letter in _FOLDS]
+    fold = [normalizers.Replace(Regex(pattern), letter) for pattern, letter in _FOLDS if folded]
     digits = [normalizers.Replace(digit, ascii_digit) for digit, ascii_digit in _DIGITS]
     return normalizers.Sequence([normalizers.NFKC(), *drop, *fold, *digits, normalizers.Lowercase()])
 
