@@ -5,7 +5,7 @@ the best F1 that can be had, the threshold that reaches it is F*/2 (Lipton et al
 article says of a name in its other places: a model reads each place on its own, so it may find بشار الأسد in the first
 paragraph and miss it in the last; pooled per type, a name named clearly somewhere is found where its surroundings are
 silent, and one found once against the evidence of all other places goes. Where the form alone says what a figure is
-(percentages), it is told to the decoder. Knows nothing of models, offsets or clusters.
+(`rasid.figures`), it is told to the decoder. Knows nothing of models, offsets or clusters.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rasid.decode import WordSpan, spans
+from rasid.figures import figures
+from rasid.figurewords import Told
 from rasid.labels import FIGURES, VALUES, Inventory
 from rasid.normalizer import normalise
-from rasid.percentages import percentages
 from rasid.repair import undodged
 
 Floats = NDArray[np.float32]
@@ -32,6 +33,9 @@ _SHORTEST = 3  # letters that have to stay when a particle is taken off
 _MARKS = ".,،؛;:!؟?\"'()[]{}<>/-"
 _LOUDEST = 8.0  # nats; how much one place may say
 _BY_FORM = 0.98  # the probability of a label that the form settles
+_OUTSIDE, _BEGIN, _INSIDE = range(3)
+_SETTLED = np.log(np.full((3, 3), (1 - _BY_FORM) / 2) + np.eye(3) * (_BY_FORM - (1 - _BY_FORM) / 2))  # a row a label
+_AMOUNTS = FIGURES | {"UNIT", "CURR"}  # of these a figure is one, with what stands in it, and no other
 
 
 class _Place(NamedTuple):
@@ -116,8 +120,8 @@ def article_spans(
     log_probs: Floats, words: Sequence[str], inventory: Inventory, lift: float = 0.0, pooling: float = 0.0
 ) -> list[WordSpan]:
     """The spans of an article from BIO log probabilities (words, types, 3) and the words; see `lifted`, `pooled` and
-    `percentages_told`."""
-    told = percentages_told(lifted(log_probs, lift), words, inventory)
+    `figures_told`."""
+    told = figures_told(lifted(log_probs, lift), words, inventory)
     return spans(pooled(told, words, inventory, pooling), inventory)
 
 
@@ -133,21 +137,33 @@ def _normalised(log_scores: NDArray[np.floating]) -> Floats:
     return normal
 
 
-def percentages_told(log_probs: Floats, words: Sequence[str], inventory: Inventory) -> Floats:
-    """BIO log probabilities (words, types, 3) in which every percentage is one, and no other figure: what
-    `rasid.percentages` finds. Inventories without PERCENT get their scores back."""
-    found = list(percentages(words)) if "PERCENT" in inventory.types else []
+def figures_told(log_probs: Floats, words: Sequence[str], inventory: Inventory) -> Floats:
+    """BIO log probabilities (words, types, 3) in which every figure that `rasid.figures` finds is one, and no other.
+    Inventories that lack a type of figures get their scores back."""
+    found = list(figures(words)) if set(inventory.types) >= _AMOUNTS else []
     if not found:
         return log_probs
-    outside, begin, inside = np.log(np.full((3, 3), (1 - _BY_FORM) / 2) + np.eye(3) * (_BY_FORM - (1 - _BY_FORM) / 2))
-    percent, told = inventory.index("PERCENT"), log_probs.copy()
-    figures = [number for number, name in enumerate(inventory.types) if name in FIGURES]
-    for start, end in found:
-        told[start:end, figures] = outside
-        told[start:end, percent] = inside
-        told[start, percent] = begin
-        told[end : end + 1, percent] = outside  # a percentage that follows at once writes over it
+    told = log_probs.copy()
+    silenced = [inventory.index(name) for name in sorted(_AMOUNTS)]
+    for each in found:
+        if not each.within:
+            told[each.start : each.end, silenced] = _SETTLED[_OUTSIDE]
+    for each in found:
+        _tell(told[:, inventory.index(each.type)], log_probs[:, inventory.index(each.type)], each)
     return told
+
+
+def _tell(told: Floats, said: Floats, figure: Told) -> None:
+    """Writes one figure into its type's scores (words, 3); where it is open, what was said stays."""
+    start, end = figure.start, figure.end
+    told[start:end] = _SETTLED[_INSIDE]
+    told[start] = _SETTLED[_BEGIN]
+    if figure.open_left:
+        within = said[start, _BEGIN:]
+        told[start, _BEGIN:] = within - np.logaddexp(*within) + np.log(_BY_FORM)
+        told[start, _OUTSIDE] = np.log(1 - _BY_FORM)
+    if not figure.open_right:
+        told[end : end + 1] = _SETTLED[_OUTSIDE]
 
 
 def pooled(log_probs: Floats, words: Sequence[str], inventory: Inventory, weight: float) -> Floats:
