@@ -124,6 +124,22 @@ def test_finished_folds_are_found_and_give_the_same(
     assert trainings.count == 9  # another seed leaves the finished ones
 
 
+def test_kept_models_are_asked_again(tiny_model: Path, gold: Path, tmp_path: Path, trainings: Trainings) -> None:
+    keeping = {"seeds": [1], "keep_models": True}
+    config = config_of(tiny_model, gold, tmp_path / "cv", cross_validation=keeping, compress=False)
+    run_cross_validation(config)
+    path = next(config.output.glob("fold-*/fold.json"))
+    said = path.read_text(encoding="utf-8")
+    tree = json.loads(said)
+    path.write_text(json.dumps(tree | {"entities": []}), encoding="utf-8")  # as an earlier version may have read it
+    run_cross_validation(config)
+    assert json.loads(path.read_text(encoding="utf-8"))["entities"] == []
+    again = config.cross_validation.model_copy(update={"ask_again": True})  # type: ignore[union-attr]
+    run_cross_validation(config.model_copy(update={"cross_validation": again}))
+    assert json.loads(path.read_text(encoding="utf-8")) == tree
+    assert trainings.count == 3
+
+
 def test_other_settings_or_other_data_are_trained_anew(
     tiny_model: Path, gold: Path, tmp_path: Path, trainings: Trainings
 ) -> None:

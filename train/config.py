@@ -183,6 +183,7 @@ class CrossValidation(Section):
     stances: str | None = "stance"
     pairs: PairFolds | None = None
     keep_models: bool = False  # save every fold's model folder; its answers are kept in any case
+    ask_again: bool = False  # ask the models that were kept once more, where what they say is read otherwise by now
 
 
 class Data(Section):

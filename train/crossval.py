@@ -28,6 +28,7 @@ from rasid.uncertainty import Estimate, bootstrap
 
 from .config import RunConfig, Source
 from .evaluation import Scored, score_labels
+from .figures import finished_model
 from .finetune import fit, save
 from .floors import StanceFloors, SurfaceDictionary, of_passages
 from .foldscores import HeldOut, judge_scores
@@ -129,20 +130,24 @@ def _judged(scope: str, gold: str, answer: str, floors: StanceFloors, name: str,
 
 
 def answers_of(config: RunConfig, article: Article, seed: int, rounds: Rounds) -> Answers:
-    """A fold's answers: those kept in its folder where its settings and data are the same, else of a model that is
-    trained without `article` now."""
+    """A fold's answers: those kept in its folder, or of the model kept there, where its settings and data are the same;
+    else of a model that is trained without `article` now."""
     cv = config.cross_validation
     if cv is None:
         raise ConfigError("cross_validation: missing")
     own, folder = _without(config, article.record.doc, seed), config.output / fold_name(article.record.doc, seed)
     kept = find(folder, own)
-    if kept and ((folder / WEIGHTS).is_file() or not cv.keep_models):
+    if kept and ((folder / WEIGHTS).is_file() or not (cv.keep_models or cv.ask_again)):
         rounds.found(folder.name)
-        return kept
+        if not cv.ask_again:
+            return kept
+        answers = ask(own, finished_model(str(folder)), article, seed, cv.entities, cv.stances)
+        keep(answers, folder)
+        return answers
     with rounds.training(folder.name):
         result = fit(own, folder)
         answers = ask(own, result.loaded, article, seed, cv.entities, cv.stances)
-        if cv.keep_models:
+        if cv.keep_models or cv.ask_again:
             save(result, own, folder)
         keep(answers, folder)
     return answers
