@@ -15,6 +15,7 @@ from rasid.numerals import is_numeral
 _HOUR = forms("الساعة")
 _HOUR_NAMES = definite(forms("واحدة ثانية ثالثة رابعة خامسة سادسة سابعة ثامنة تاسعة عاشرة حادية"))
 _DAYTIMES = forms("صباحا مساء فجرا ظهرا عصرا ليلا نهارا")
+_DAYTIMES_ALONE = forms("صباحا مساء فجرا ليلا نهارا")  # عصرا is an age, too
 _OF_THE_DAY = (("بعد", "منتصف", "الليل"), ("بعد", "الظهر"), ("قبل", "الظهر"))
 _PARTS_OF_HOURS = forms("والنصف والربع والثلث ونصف وربع وثلث")
 _PARTS_OF_DAYS = forms("فجر صباح ظهر عصر مساء ليل ليلة")
@@ -33,7 +34,7 @@ _ONE_HOUR = forms("ساعة دقيقة ثانية ليلة")
 _CLOCK = re.compile(r"[01]?\d|2[0-4]")
 _MINUTES = re.compile(r"[0-5]\d")
 
-BEGINS = _HOUR | _HOUR_NAMES | _DAYTIMES | _PARTS_OF_DAYS | _ORDINALS | _PERIODS | _ONE_DAY | _ONE_HOUR | _MIDDLE
+BEGINS = _HOUR | _HOUR_NAMES | _DAYTIMES_ALONE | _PARTS_OF_DAYS | _ORDINALS | _PERIODS | _ONE_DAY | _ONE_HOUR | _MIDDLE
 
 
 def moment_at(words: Words, place: int) -> list[Told]:
@@ -91,7 +92,7 @@ def _time_of_day(words: Words, place: int) -> list[Told]:
         day = Told(place + 1, end, "DATE", open_left=True, open_right=True, within=True)
         if end > place + 1:
             return [Told(place, end, "TIME", open_right=True), day]
-    return [Told(place, end, "TIME", open_right=True)] if words.stem_in(place, _DAYTIMES) else []
+    return [Told(place, end, "TIME", open_right=True)] if words.stem_in(place, _DAYTIMES_ALONE) else []
 
 
 def _day_of_month(words: Words, place: int) -> list[Told]:

@@ -116,7 +116,7 @@ class _Reader:
             return not self._met & barred
         over = self._last in _SCALE
         return over and (
-            word in _FRACTIONS or _FIGURE.fullmatch(word) is not None or _SCALE.get(word, 10**15) < self._scale
+            word in _FRACTIONS or _FIGURE.fullmatch(word) is not None or _SCALE.get(word, _MOST) < self._scale
         )
 
     def read(self) -> None:
