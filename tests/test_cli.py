@@ -118,6 +118,10 @@ HANDED_OVER: dict[str, tuple[str, dict[str, Any]]] = {
         "rasid.infer.job:run_infer",
         {"min_score": 0.7, "min_stance": 0.6},
     ),
+    "lexical my-model configs/news.yaml": (
+        "rasid.train.lexicalfit:run_lexical",
+        {"model": "my-model", "run": "configs/news.yaml"},
+    ),
     "calibrate runs/news runs/news-cv": (
         "rasid.train.calibrate:run_calibrate",
         {"model": "runs/news", "run": Path("runs/news-cv")},

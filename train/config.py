@@ -44,6 +44,7 @@ class HeadSection(Section):
     pooling: float = Field(
         default=0.0, ge=0, allow_inf_nan=False
     )  # of a `tokens` head: weight of a name's other places
+    lexical: bool = False  # of a `pair` head: a linear model over words beside the encoder, see `rasid.lexical`
     ship: bool = True  # heads that only teach the encoder are dropped from the saved model
     loss: LossSection = LossSection()
 
@@ -57,6 +58,8 @@ class HeadSection(Section):
             raise ValueError("multilabel is for heads of kind text")
         if (self.lift or self.pooling) and self.kind != "tokens":
             raise ValueError("lift and pooling are for heads of kind tokens")
+        if self.lexical and self.kind != "pair":
+            raise ValueError("lexical is for heads of kind pair")
         return self
 
 

@@ -52,6 +52,7 @@ from .config import RunConfig, Source
 from .exam import Exam, exam
 from .features import Row, article_rows, pair_rows, text_rows
 from .labelled import labelled_articles, read_labelled
+from .lexicalfit import fit_lexical, learnt_from
 from .losses import HeadLoss, head_loss, label_counts, label_weights
 from .processes import meet, processes
 from .reporting import check_reports, report_final, settle_reports
@@ -107,6 +108,7 @@ def resolve_heads(config: RunConfig) -> dict[str, Head]:
             multilabel=section.multilabel,
             lift=section.lift,
             pooling=section.pooling,
+            lexical=learnt_from(config, name, labels) if section.lexical else None,
         )
     return heads
 
@@ -154,6 +156,7 @@ def build_model(config: RunConfig, heads: dict[str, Head]) -> RasidModel:
     model.config.repair = config.repair
     model.config.together, model.config.wording = config.together, config.wording
     model.config.aggregation, model.config.contrast = config.aggregation, config.contrast
+    fit_lexical(model, config)
     if config.lora:
         add_adapters(model, config.lora)
     return model

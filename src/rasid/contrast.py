@@ -32,14 +32,24 @@ class Contrast:
 
 def contrast(claim: str, text: str) -> Contrast | None:
     """How a text departs from a claim; None for a target that is a name."""
-    left, right = _words(claim), _words(text)
-    if len(left) < _CLAIM:
+    if not is_claim(claim):
         return None
+    left, right = _words(claim), _words(text)
     here, there = ({_stem(word.of(own)) for word in cut} for own, cut in ((claim, left), (text, right)))
     return Contrast(
         tuple(word for word in left if _stem(word.of(claim)) not in there),
         tuple(word for word in right if _stem(word.of(text)) not in here),
     )
+
+
+def is_claim(target: str) -> bool:
+    """Whether a target says something; one of fewer than three words is a name."""
+    return len(_words(target)) >= _CLAIM
+
+
+def stems(text: str) -> list[str]:
+    """The words of a text as they are compared, in order."""
+    return [_stem(word.of(text)) for word in _words(text)]
 
 
 def _words(text: str) -> list[Span]:

@@ -26,6 +26,7 @@ from rasid.config import Section
 from rasid.encoding import PASSAGE
 from rasid.errors import ModelError, nearest
 from rasid.labels import Inventory
+from rasid.lexical import BUCKETS, Learnt, Lexical
 from rasid.pretrained import Encoder, find_encoder, is_ours, positions_of
 from rasid.pretrained import shipped_models as shipped_models
 from rasid.storage import read_weights, write_weights
@@ -45,7 +46,8 @@ class Head(Section):
     """What a head predicts: `labels` are entity types (tokens) or classes (pair, text).
 
     `nested`, `lift` and `pooling` are for `tokens` heads, the latter two how their scores are read (`rasid.evidence`).
-    A `text` head with `multilabel` gives any number of its labels, none as well.
+    A `text` head with `multilabel` gives any number of its labels, none as well. `lexical`, of a `pair` head, says what
+    its lexical part was fitted on (`rasid.lexical`); None for a head without one.
     """
 
     kind: Literal["tokens", "pair", "text"]
@@ -54,10 +56,11 @@ class Head(Section):
     multilabel: bool = False
     lift: float = Field(default=0.0, allow_inf_nan=False)
     pooling: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    lexical: Learnt | None = None
 
     def predicts_like(self, other: Head | None) -> bool:
         """Whether the two have the same outputs, so that one may go on from the other's weights."""
-        how = {"lift": 0.0, "pooling": 0.0}
+        how: dict[str, Any] = {"lift": 0.0, "pooling": 0.0, "lexical": None}
         return other is not None and self.model_copy(update=how) == other.model_copy(update=how)
 
     @property
@@ -131,15 +134,29 @@ class TokensHead(nn.Module):
         return logits.view(*words.shape[:2], self._labels, BIO)
 
 
+class LexicalTable(nn.Module):
+    """Where a `pair` head keeps the weights of its lexical part. It is no layer: `rasid.scoring` reads it, and the
+    encoder's training leaves it as it is."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, labels: int) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.zeros(labels, BUCKETS))
+        self.register_buffer("bias", torch.zeros(labels))
+
+
 class PairHead(nn.Module):
     """Class logits (batch, classes) from the mean states of target and passage, their difference and product
     (the sentence-pair features of InferSent, Conneau et al. 2017)."""
 
-    def __init__(self, size: int, labels: int, dropout: float) -> None:
+    def __init__(self, size: int, labels: int, dropout: float, lexical: bool = False) -> None:
         super().__init__()
         self.hidden = nn.Linear(4 * size, size)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(size, labels)
+        self.lexical = LexicalTable(labels) if lexical else None
 
     def forward(self, target: Tensor, passage: Tensor) -> Tensor:
         features = torch.cat([target, passage, (target - passage).abs(), target * passage], dim=-1)
@@ -173,6 +190,12 @@ def pool(states: Tensor, index: Tensor, groups: int) -> Tensor:
     return total[:, :groups] / count[:, :groups].clamp(min=1.0).unsqueeze(-1)
 
 
+def _new_head(head: Head, size: int, dropout: float) -> nn.Module:
+    if head.kind == "pair":
+        return PairHead(size, len(head.labels), dropout, head.lexical is not None)
+    return (TokensHead if head.kind == "tokens" else TextHead)(size, len(head.labels), dropout)
+
+
 class RasidModel(PreTrainedModel):
     """An `AutoModel` encoder and its heads; one head is run per call."""
 
@@ -188,10 +211,8 @@ class RasidModel(PreTrainedModel):
         if getattr(self.encoder, "pooler", None) is not None:
             self.encoder.pooler = None  # of BERT and its kin: no head reads it, and it would never be trained
         size = encoder_config.hidden_size
-        makers = {"tokens": TokensHead, "pair": PairHead, "text": TextHead}
-        heads = config.named_heads.items()
         self.heads = nn.ModuleDict(
-            {name: makers[head.kind](size, len(head.labels), config.dropout) for name, head in heads}
+            {name: _new_head(head, size, config.dropout) for name, head in config.named_heads.items()}
         )
         # Whether a step of one head takes the others along, with nought: processes that hold a part of the weights each
         # must all have gradients of the same ones.
@@ -249,6 +270,14 @@ class Loaded:
     name: str
     revision: str  # sha256 of the weights file
     network: Network | None = None  # what runs it in place of torch, see `rasid.network`
+
+    def lexical(self, head: str) -> Lexical | None:
+        """The lexical part of a `pair` head, or None."""
+        module, learnt = self.model.heads[head], self.model.config.named_heads[head].lexical
+        if not isinstance(module, PairHead) or module.lexical is None or learnt is None:
+            return None
+        weight, bias = (each.float().cpu().numpy() for each in (module.lexical.weight, module.lexical.bias))
+        return Lexical(weight, bias, learnt)
 
     def head(self, kind: str) -> str | None:
         """Name of the first head of a kind, or None."""
@@ -333,17 +362,28 @@ def load_model(name: str, device: str | torch.device = "cpu") -> Loaded:
 
 
 def outline_model(name: str) -> Loaded:
-    """A model as `load_model` gives it, without its weights: for engines that have weights of their own."""
+    """A model as `load_model` gives it, without its weights: for engines that have weights of their own. What no engine
+    runs, the lexical parts of its heads, it has."""
     folder = find_model(name)
     check_folder(folder)
     try:
         config = RasidConfig.from_pretrained(folder, local_files_only=True)
         with torch.device("meta"):
             model = RasidModel(config)
-    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        _read_lexical(model, folder / WEIGHTS)
+    except (RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise ModelError(f"{folder}: config.json is not one of a model ({_brief(error)})") from None
     nn.Module.eval(model)
     return Loaded(model, load_tokenizer(folder), folder.resolve().name, revision_of(folder))
+
+
+def _read_lexical(model: RasidModel, weights: Path) -> None:
+    """Fills the lexical parts of a model without weights."""
+    with safe_open(weights, framework="pt") as tensors:
+        for name, module in model.named_modules():
+            if isinstance(module, LexicalTable):
+                module.weight = tensors.get_tensor(f"{name}.weight").float()
+                module.bias = tensors.get_tensor(f"{name}.bias").float()
 
 
 def save_model(loaded: Loaded, folder: Path, compress: bool) -> None:
@@ -398,7 +438,9 @@ def new_model(
     known = earlier.config.named_heads if earlier else {}
     for name, head in heads.items():
         if earlier and head.predicts_like(known.get(name)):
-            model.heads[name].load_state_dict(earlier.heads[name].state_dict())
+            # A lexical part is fitted anew, on what this run learns from.
+            learnt = {key: value for key, value in earlier.heads[name].state_dict().items() if "lexical" not in key}
+            model.heads[name].load_state_dict(learnt, strict=False)
     return model
 
 

@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerFast
 from rasid.contrast import contrast
 from rasid.encoding import Asked, Window, asked_windows, pad, windows
 from rasid.labels import STANCES
+from rasid.lexical import with_lexical
 from rasid.loaded import loads, weighed
 from rasid.model import BIO, Loaded
 from rasid.network import network_of
@@ -25,6 +26,8 @@ from rasid.text import Span
 
 Floats = NDArray[np.float32]
 MOST_TARGETS = 16  # that a passage is read for at once
+# Power of the encoder's answer beside that of the lexical part (docs/decisions/0031-lexical-part.md).
+_TRUST = 0.25
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,11 @@ class Pair:
     passage: str
     mentions: tuple[Span, ...] = ()
     group: str = ""
+
+    @property
+    def by_itself(self) -> bool:
+        """Whether the words of target and passage are all that the answer can go by: no mentions, no company."""
+        return not self.group and not self.mentions
 
 
 def _batches(rows: Sequence[Window], tokens: int) -> Iterator[list[int]]:
@@ -98,7 +106,7 @@ def pair_rows(
 ) -> list[Window]:
     """The windows, of at most `size` pieces, of pairs of one passage; `marked` sets the targets' mentions apart, and
     `contrasted` the words that a claim and its passage do not share, of pairs without mentions and without a group."""
-    if contrasted and not pairs[0].group and not pairs[0].mentions:
+    if contrasted and pairs[0].by_itself:
         target, passage = pairs[0].target, pairs[0].passage
         return asked_windows(tokenizer, [Asked(target, contrast=contrast(target, passage))], passage, size)
     asked = [Asked(pair.target, pair.mentions if marked else ()) for pair in pairs]
@@ -125,4 +133,8 @@ def pair_probs(loaded: Loaded, head: str, pairs: Sequence[Pair], tokens: int = 8
         order = [labels.index(label) for label in STANCES]
         words = [loads(pair.passage, pair.mentions) if pair.mentions else None for pair in pairs]
         found[:, order] = weighed(found[:, order], words)
+    lexical = loaded.lexical(head)
+    if lexical is not None:
+        said = [lexical.log_probs(pair.target, pair.passage) if pair.by_itself else None for pair in pairs]
+        found = with_lexical(found, said, _TRUST)
     return config.calibration_of(head).classes(found) if calibrated else found

@@ -6,6 +6,7 @@ largest absolute value over 127). A compressed tensor NAME stands beside its `NA
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import torch
@@ -29,6 +30,14 @@ def write_weights(model: nn.Module, path: Path, embeddings: Tensor | None = None
         else:
             tensors[name] = value.half()
     save_file(tensors, path, metadata={"format": "pt"})
+
+
+def add_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Adds tensors to a weights file, or replaces those of the same names; all others keep their bytes."""
+    made = path.with_name(f"_{path.name}")
+    save_file(load_file(path) | tensors, made, metadata={"format": "pt"})
+    shutil.copymode(path, made)
+    made.replace(path)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""The commands that train: train, sweep, calibrate, pretrain, robustness."""
+"""The commands that train: train, sweep, calibrate, lexical, pretrain, robustness."""
 
 from __future__ import annotations
 
@@ -55,6 +55,18 @@ def _add_calibrate(commands: Commands[Parser]) -> None:
     )
 
 
+def _add_lexical(commands: Commands[Parser]) -> None:
+    parser = command(
+        commands,
+        "lexical",
+        "rasid.train.lexicalfit:run_lexical",
+        "fit the lexical part of a finished model's stance head, which takes seconds",
+        "RASID_DATA=/data rasid lexical my-model configs/news.yaml",
+    )
+    parser.add_argument("model", metavar="NAME|DIR", help="the model whose folder is to be changed")
+    parser.add_argument("run", metavar="CONFIG", help="a run config whose stance head has lexical: true")
+
+
 def _add_pretrain(commands: Commands[Parser]) -> None:
     parser = command(
         commands,
@@ -89,6 +101,7 @@ COMMANDS = (
     _add_train,
     _add_sweep,
     _add_calibrate,
+    _add_lexical,
     _add_pretrain,
     _add_robustness,
 )
