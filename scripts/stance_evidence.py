@@ -6,6 +6,7 @@ of inference is run again; so is the text without other passages of about the sa
 answers that change should be far higher for evidence.
 
     python scripts/stance_evidence.py seeds --model news --draws 3
+    python scripts/stance_evidence.py seeds --folds runs/seeds-cv --seeds 1 2 3   # each by a model that has not seen it
 """
 
 from __future__ import annotations
@@ -73,22 +74,38 @@ def answer(record: Record, target: str) -> str:
     return next((s.label for s in record.stances if s.scope == "article" and s.target in ids), "none")
 
 
+def tried(texts: dict[str, str], model: str, draws: int) -> Iterator[tuple[bool, bool]]:
+    """Of all trials of some articles with one model: whether evidence was cut out, and whether the answer changed."""
+    records = list(predict_texts(list(texts.items()), model))
+    asked = [trial for record in records for trial in trials(record, texts[record.doc], draws)]
+    again = predict_texts([(f"{n}", trial.text) for n, trial in enumerate(asked)], model)
+    for trial, record in zip(asked, again, strict=True):
+        yield trial.evidence, answer(record, trial.target) != trial.label
+
+
+def table(found: Sequence[tuple[bool, bool]]) -> str:
+    """Markdown: how many answers each kind of removal changed."""
+    lines = ["| removed | stances | changed | share |", "|---|---|---|---|"]
+    for evidence, name in ((True, "evidence"), (False, "as much other text")):
+        own = [change for of_evidence, change in found if of_evidence == evidence]
+        lines.append(f"| {name} | {len(own)} | {sum(own)} | {sum(own) / max(1, len(own)):.2f} |")
+    return "\n".join(lines)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure whether removing evidence changes stances.")
     parser.add_argument("texts", type=Path, help="folder of .txt articles")
     parser.add_argument("--model", default="news", help="a shipped model or a model folder (default: news)")
+    parser.add_argument("--folds", type=Path, help="the run folder of a cross-validation that kept its models")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="of the folds' models (default: 1)")
     parser.add_argument("--draws", type=int, default=3, help="removals of other text per stance (default: 3)")
     args = parser.parse_args()
-    files = sorted(args.texts.glob("*.txt"))
-    texts = {path.stem: path.read_bytes().decode("utf-8") for path in files}
-    records = list(predict_texts(list(texts.items()), args.model))
-    asked = [trial for record in records for trial in trials(record, texts[record.doc], args.draws)]
-    again = list(predict_texts([(f"{n}", trial.text) for n, trial in enumerate(asked)], args.model))
-    changed = [answer(record, trial.target) != trial.label for trial, record in zip(asked, again, strict=True)]
-    print("| removed | stances | changed | share |\n|---|---|---|---|")
-    for evidence, name in ((True, "evidence"), (False, "as much other text")):
-        own = [change for trial, change in zip(asked, changed, strict=True) if trial.evidence == evidence]
-        print(f"| {name} | {len(own)} | {sum(own)} | {sum(own) / max(1, len(own)):.2f} |")
+    texts = {path.stem: path.read_bytes().decode("utf-8") for path in sorted(args.texts.glob("*.txt"))}
+    if args.folds:
+        runs = [({doc: texts[doc]}, str(args.folds / f"fold-{doc}-{seed}")) for seed in args.seeds for doc in texts]
+    else:
+        runs = [(texts, args.model)]
+    print(table([one for own, model in runs for one in tried(own, model, args.draws)]))
     return 0
 
 

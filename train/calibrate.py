@@ -44,6 +44,7 @@ from .sources import GoldPair, GoldText, Typed, mapped, read_pairs, read_texts
 FILE = "calibration.json"
 NONE = "none"
 FEWEST = 100  # answers that a head is fitted on; fewer say too little even for two numbers
+_WORTH = 0.005  # of macro-F1 that a least probability has to gain; less is a dev part's chance
 _LEASTS = (0.0, *(round(0.4 + 0.05 * step, 2) for step in range(12)))  # candidates for `Calibration.least`
 
 
@@ -141,7 +142,7 @@ def fit_classes(trials: ClassTrials, labels: tuple[str, ...], fitted_on: str) ->
         sides = _Sides(labels)
         raw, likeliest = (decided(held_out[name], sides.none) for name in ("raw", CLASS_FIT))
         abstaining = _held_out_answers(trials, sides)
-        if sides.macro_f1(trials.gold, abstaining) > sides.macro_f1(trials.gold, likeliest):
+        if sides.macro_f1(trials.gold, abstaining) > sides.macro_f1(trials.gold, likeliest) + _WORTH:
             kept = sides.fit(trials)
         rows = [("raw", raw), ("calibrated", likeliest), ("calibrated, with a least probability", abstaining)]
         page += f"\n\n{_labels_table(trials, sides, rows)}\n\n{_least_table(trials, sides, held_out[CLASS_FIT])}"
