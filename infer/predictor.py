@@ -73,10 +73,10 @@ def _asked(engine: Engine, text: str, found: Sequence[Mention], resolution: Reso
 
 def _pairs(text: str, asked: Sequence[Question], number: int) -> Iterator[Pair]:
     """What the head reads for the questions of the article with this number. Of one group are an article's questions to
-    one holder about one passage; given targets are a group of their own, so that no answer hangs on them."""
+    one holder about one passage. A given target has no group: it is read alone, as claims were in training, and no
+    other answer hangs on it."""
     for question in asked:
-        kind = "given" if is_given(question.target) else question.holder
-        group = f"{number}:{question.read.start}:{kind}"
+        group = "" if is_given(question.target) else f"{number}:{question.read.start}:{question.holder}"
         yield Pair(question.name, question.read.of(text), question.mentions, group)
 
 

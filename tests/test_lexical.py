@@ -41,6 +41,7 @@ def test_a_claim_is_compared_with_its_text() -> None:
     assert {"claim only في", "text only ينفي"} <= found
     assert not {each for each in found if each.startswith(("any ", "text قمح"))}
     assert {"text denies = 1", "claim denies = 0", "text denies more = 1"} <= found
+    assert "text denies = 1" in seen(CLAIM, "ونفى الوزير ذلك")
     assert {"tenths of the claim shared = 8", "claim only, words = 1", "text longer by = 0"} <= found
 
 

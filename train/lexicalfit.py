@@ -64,13 +64,13 @@ def fit_lexical(model: RasidModel, config: RunConfig) -> None:
     for name, head in model.config.named_heads.items():
         module = model.heads[name]
         if isinstance(module, PairHead) and module.lexical is not None and head.lexical is not None:
-            weight, bias = _fitted(config, name, head, head.lexical)
+            weight, bias = fitted_part(config, name, head, head.lexical)
             module.lexical.weight.copy_(weight)
             module.lexical.bias.copy_(bias)
 
 
-def _fitted(config: RunConfig, name: str, head: Head, learnt: Learnt) -> tuple[Tensor, Tensor]:
-    """Weights and biases, in the precision that a model folder keeps."""
+def fitted_part(config: RunConfig, name: str, head: Head, learnt: Learnt) -> tuple[Tensor, Tensor]:
+    """A head's weights and biases, fitted on the pairs of a config."""
     pairs, repeats = lexical_pairs(config, name, head.labels)
     costs = _costs(pairs, repeats, name, head, config.heads[name].loss)
     weight, bias = solve(_rows(pairs, costs, learnt), head.labels)
@@ -149,7 +149,7 @@ def run_lexical(args: argparse.Namespace) -> int:
         raise ConfigError(f"{args.run}: no head of {args.model} {what}")
     for name, head in heads.items():
         learnt = learnt_from(run, name, head.labels)
-        weight, bias = _fitted(run, name, head, learnt)
+        weight, bias = fitted_part(run, name, head, learnt)
         add_tensors(folder / WEIGHTS, {f"heads.{name}.lexical.weight": weight, f"heads.{name}.lexical.bias": bias})
         config.heads[name] = head.model_copy(update={"lexical": learnt}).model_dump(mode="json")
         print(f"{name}: {', '.join(learnt.kinds)}{f', {len(learnt.names)} names of their own' if learnt.names else ''}")

@@ -106,7 +106,7 @@ def _signs(claim: str, passage: str) -> dict[str, int]:
     """Numbers and negations, and words shared to the letter."""
     left, right = normalise(claim).split(), normalise(passage).split()
     ours, theirs = ({n.lstrip("0") for n in _NUMBER.findall(" ".join(words))} for words in (left, right))
-    denials = [sum(word in _NEGATIONS for word in words) for words in (left, right)]
+    denials = [sum(map(_denies, words)) for words in (left, right)]
     return {
         "numbers, claim only": min(2, len(ours - theirs)),
         "numbers, text only": min(2, len(theirs - ours)),
@@ -116,6 +116,10 @@ def _signs(claim: str, passage: str) -> dict[str, int]:
         "text denies more": int(np.sign(denials[1] - denials[0])),
         "fifths shared to the letter": 5 * len(set(left) & set(right)) // max(1, len(set(left))),
     }
+
+
+def _denies(word: str) -> bool:
+    return word in _NEGATIONS or (word[:1] in ("و", "ف") and word[1:] in _NEGATIONS)
 
 
 @lru_cache(maxsize=1 << 12)
