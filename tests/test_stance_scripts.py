@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -89,6 +90,56 @@ def test_evidence(
     (tmp_path / "a.txt").write_text("\n\n".join(sentences), encoding="utf-8")
     run(script("scripts/stance_evidence.py"), monkeypatch, tmp_path, "--model", tiny_model, "--draws", 1)
     assert "| as much other text |" in capsys.readouterr().out
+
+
+def test_evidence_by_models_that_have_not_seen_the_article(
+    tiny_model: Path,
+    tmp_path: Path,
+    sentences: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each article goes to its own fold's model, for every seed."""
+    for doc in ("a", "b"):
+        (tmp_path / f"{doc}.txt").write_text("\n\n".join(sentences), encoding="utf-8")
+    module, asked = script("scripts/stance_evidence.py"), list[tuple[str, ...]]()
+    monkeypatch.setattr(module, "tried", lambda texts, model, draws: asked.append((*texts, model)) or [])
+    run(module, monkeypatch, tmp_path, "--folds", tmp_path / "cv", "--seeds", 1, 2)
+    assert asked == [(doc, str(tmp_path / "cv" / f"fold-{doc}-{seed}")) for seed in (1, 2) for doc in ("a", "b")]
+
+
+def lexical_run(folder: Path, **settings: object) -> Path:
+    """A config on 40 pairs, whose texts deny the claim or do not."""
+    texts = {"agree": "وصول القمح إلى الميناء", "disagree": "الوزير ينفي وصول القمح إلى الميناء"}
+    rows = [
+        {"claim": f"وصول القمح إلى المدينة {n % 8}", "text": texts[label], "stance": label}
+        for n in range(20)
+        for label in texts
+    ]
+    lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    (folder / "pairs.jsonl").write_text(lines, encoding="utf-8")
+    names = {"agree": "favor", "disagree": "against"}
+    source = {"head": "stance", "reader": "pairs", "path": str(folder / "pairs.jsonl"), "map": names}
+    head = {"kind": "pair", "labels": ["favor", "against", "none"], "lexical": True}
+    tree = {"encoder": "compact", "output": "x", "heads": {"stance": head}, "sources": {"pairs": source}}
+    path = folder / "run.yaml"
+    judge = settings or {"evaluation": {"dev": source}}
+    path.write_text(json.dumps(tree | judge), encoding="utf-8")
+    return path
+
+
+def test_the_lexical_part_alone_on_a_dev_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(script("scripts/lexical_scores.py"), monkeypatch, lexical_run(tmp_path))
+    assert "| 40 | 1.000 | 1.000 | 1.000 |" in capsys.readouterr().out
+
+
+def test_the_lexical_part_alone_by_claim(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folds = {"seeds": [1], "pairs": {"source": "pairs", "by": "claim", "count": 4}}
+    run(script("scripts/lexical_scores.py"), monkeypatch, lexical_run(tmp_path, cross_validation=folds))
+    assert "| 40 | 1.000 | 1.000 | 1.000, 1.000, 1.000, 1.000 |" in capsys.readouterr().out
 
 
 def test_cuts_are_cut_and_nothing_else() -> None:
