@@ -56,6 +56,32 @@ def test_a_least_probability_is_kept_where_it_helps_on_other_articles() -> None:
     assert fit.calibration.least == 0.0  # abstaining only loses
 
 
+def test_a_fit_that_does_worse_on_other_articles_is_not_kept() -> None:
+    """Sure of itself to the same degree, right nearly always in one half of the articles and hardly in the other."""
+    count = 400
+    groups = np.arange(count) % 2
+    right = np.where(groups == 0, np.arange(count) % 20 > 0, np.arange(count) % 20 > 8)
+    rows = np.tile([0.1, 0.8, 0.1], (count, 1))
+    gold = np.where(right, STANCES.index("against"), STANCES.index("favor"))
+    fit = fit_classes(ClassTrials(rows, gold, groups), STANCES, "the test")
+    assert fit is not None
+    assert fit.calibration.changes_nothing
+    assert (fit.calibration.fitted_on, fit.calibration.answers) == ("the test", count)
+    assert fit.calibrated == fit.raw
+    alike = np.tile([0.1, 0.8, 0.1], (count, 1)), np.where(np.arange(count) // 2 % 10 > 3, 1, 0), groups
+    kept = fit_classes(ClassTrials(*alike), STANCES, "the test")
+    assert kept is not None
+    assert kept.calibration.temperature > 1.2  # six in ten right in both
+    assert kept.calibrated.nll.value < kept.raw.nll.value
+
+
+@pytest.mark.parametrize(("alone", "asked"), [({True}, "alone"), ({False}, "mentioned"), ({True, False}, None)])
+def test_a_fit_is_for_the_questions_it_was_made_on(alone: set[bool], asked: str | None) -> None:
+    fit = fit_classes(trials(200), STANCES, "the test")
+    assert fit is not None
+    assert fit.on_questions(alone).calibration.asked == asked
+
+
 def test_too_little_is_not_fitted() -> None:
     assert fit_classes(trials(module.FEWEST - 1), STANCES, "") is None
     assert fit_classes(trials(200, articles=1), STANCES, "") is None

@@ -112,6 +112,17 @@ def test_pairs_come_calibrated_unless_raw_is_asked_for(tiny_model: Path, tmp_pat
     np.testing.assert_allclose(pair_probs(loaded, "stance", pairs), expected, rtol=1e-4)
 
 
+def test_only_the_questions_that_a_fit_was_made_on_are_calibrated(tiny_model: Path) -> None:
+    loaded = load_model(str(tiny_model))
+    pairs = [Pair("تركيا", "تركيا والنهر"), Pair("تركيا", "تركيا والنهر", (Span(0, 5),))]
+    raw = pair_probs(loaded, "stance", pairs)
+    for asked, own in (("alone", 0), ("mentioned", 1)):
+        loaded.model.config.calibration = {"stance": {"temperature": 3.0, "asked": asked}}
+        found = pair_probs(loaded, "stance", pairs)
+        np.testing.assert_array_equal(found[1 - own], raw[1 - own])
+        assert found[own].max() < raw[own].max()
+
+
 def test_records_hold_calibrated_scores_of_the_same_spans(
     tiny_model: Path, tmp_path: Path, sentences: tuple[str, ...]
 ) -> None:

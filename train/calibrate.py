@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +60,12 @@ class HeadFit:
     calibrated: Reliability
     page: str
 
+    def on_questions(self, alone: Collection[bool]) -> HeadFit:
+        """The fit of a `pair` head, kept for the kind of question that it was made on: without mentions (`alone`), with
+        them, or, where there were both, any."""
+        asked = None if len(alone) != 1 else "alone" if True in alone else "mentioned"
+        return replace(self, calibration=self.calibration.model_copy(update={"asked": asked}))
+
 
 def span_trials(
     gold: Sequence[Collection[Typed]], predicted: Sequence[Sequence[Scored]], groups: Sequence[int]
@@ -91,9 +97,11 @@ def fit_spans(trials: SpanTrials, fitted_on: str) -> HeadFit | None:
 
 @dataclass(frozen=True)
 class _Sides:
-    """What decides a stance label besides probabilities: the labels in order, and the number of `none`."""
+    """What decides a stance label besides probabilities: the labels in order, and the number of `none`; `map` is how
+    probabilities are fitted before."""
 
     labels: tuple[str, ...]
+    map: Callable[[ClassTrials], Calibration] = fit_class
 
     @property
     def none(self) -> int:
@@ -109,7 +117,7 @@ class _Sides:
         return _LEASTS[int(np.argmax(np.round(scored, 6)))]
 
     def fit(self, trials: ClassTrials) -> Calibration:
-        found = fit_class(trials)
+        found = self.map(trials)
         return found.model_copy(update={"least": self.best_least(trials, found.classes(trials.probabilities))})
 
 
@@ -126,8 +134,9 @@ def _held_out_answers(trials: ClassTrials, sides: _Sides) -> Numbers:
 def fit_classes(trials: ClassTrials, labels: tuple[str, ...], fitted_on: str) -> HeadFit | None:
     """The fit of a `pair` head; None for fewer than `FEWEST` questions or a single article.
 
-    A head with a label `none` also gets the least probability of a side, if choosing one on the other articles does
-    better there than the likeliest label does.
+    It is kept where it has less log loss than raw scores on articles that it has not seen; else scores stay raw. A head
+    with a label `none` also gets the least probability of a side, if choosing one on the other articles does better
+    there than the likeliest label does.
     """
     if len(trials) < FEWEST or len(set(trials.groups.tolist())) < 2:
         return None
@@ -136,18 +145,20 @@ def fit_classes(trials: ClassTrials, labels: tuple[str, ...], fitted_on: str) ->
         name: reliability(rows.max(axis=1), rows.argmax(axis=1) == trials.gold, trials.groups)
         for name, rows in held_out.items()
     }
-    kept = fit_class(trials)
+    pays = compared[CLASS_FIT].nll.value < compared["raw"].nll.value
+    name, fit = (CLASS_FIT, fit_class) if pays else ("raw", CLASS_FITS["raw"])
+    kept = fit(trials)
     page = table(RELIABILITY_HEADER, reliability_rows(compared))
     if NONE in labels:
-        sides = _Sides(labels)
-        raw, likeliest = (decided(held_out[name], sides.none) for name in ("raw", CLASS_FIT))
+        sides = _Sides(labels, fit)
+        raw, likeliest = (decided(held_out[each], sides.none) for each in ("raw", name))
         abstaining = _held_out_answers(trials, sides)
         if sides.macro_f1(trials.gold, abstaining) > sides.macro_f1(trials.gold, likeliest) + _WORTH:
             kept = sides.fit(trials)
         rows = [("raw", raw), ("calibrated", likeliest), ("calibrated, with a least probability", abstaining)]
-        page += f"\n\n{_labels_table(trials, sides, rows)}\n\n{_least_table(trials, sides, held_out[CLASS_FIT])}"
-    kept = kept.model_copy(update={"fitted_on": fitted_on})
-    return HeadFit(kept, compared["raw"], compared[CLASS_FIT], page)
+        page += f"\n\n{_labels_table(trials, sides, rows)}\n\n{_least_table(trials, sides, held_out[name])}"
+    kept = kept.model_copy(update={"fitted_on": fitted_on, "answers": len(trials)})
+    return HeadFit(kept, compared["raw"], compared[name], page)
 
 
 def _labels_table(trials: ClassTrials, sides: _Sides, rows: Sequence[tuple[str, Numbers]]) -> str:
@@ -194,7 +205,8 @@ def _fit_head(loaded: Loaded, name: str, head: Head, sources: dict[str, Source])
     where = f"dev parts: {', '.join(sources)}"
     if head.kind == "pair":
         pairs = [gold for source in sources.values() for gold in read_pairs(source, head.labels)]
-        return fit_classes(_pair_trials(loaded, name, head, pairs), head.labels, where)
+        fit = fit_classes(_pair_trials(loaded, name, head, pairs), head.labels, where)
+        return fit and fit.on_questions({gold.pair.by_itself for gold in pairs})
     texts: list[GoldText] = []
     known: list[frozenset[str]] = []  # types that the text's set marks at all
     for source in sources.values():

@@ -7,7 +7,7 @@ the other articles alone. The fit that is written for other models to use is the
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from rasid.tables import table
 from rasid.thresholds import THRESHOLD_HEADER, threshold_rows, what_thresholds_buy
 
 from .calibrate import FILE, HeadFit, as_sections, fit_classes, fit_spans, set_calibration, span_trials
-from .calibrators import ClassTrials, SpanTrials, fit_class, fit_span, held_out_spans
+from .calibrators import CLASS_FITS, ClassTrials, SpanTrials, fit_class, fit_span, held_out_spans
 from .config import CrossValidation, RunConfig
 from .evaluation import Scored
 from .heldout import Answers, fold_name, lines, record_of, stance_lines
@@ -54,7 +54,7 @@ def judge_scores(config: RunConfig, held: Sequence[HeldOut]) -> str:
     fits = {cv.entities: fit_spans(spans, where)}
     if cv.stances and len(classes):
         fits[cv.stances] = fit_classes(classes, STANCES, where)
-    found = {name: fit for name, fit in fits.items() if fit}
+    found = {name: fit if name == cv.entities else fit.on_questions({False}) for name, fit in fits.items() if fit}
     articles: dict[str, Reliability] = {}
     if cv.stances in found:
         fit = found[cv.stances]
@@ -137,11 +137,16 @@ class _Asked:
         return ClassTrials(np.array(found).reshape(-1, len(STANCES)), np.array(gold, dtype=np.intp), np.array(numbers))
 
 
-def _held_out_articles(asked: _Asked, trials: ClassTrials) -> Floats:
+def _map_of(passages: Calibration) -> Callable[[ClassTrials], Calibration]:
+    """How passages' probabilities are fitted: not at all, where the fit on all of them was not worth keeping."""
+    return CLASS_FITS["raw"] if passages.changes_nothing else fit_class
+
+
+def _held_out_articles(asked: _Asked, trials: ClassTrials, passages: Calibration) -> Floats:
     """Probabilities of articles' stances, the passages' and the articles' temperature fitted on the other articles."""
     found = asked.articles(trials.probabilities).probabilities
     for number in sorted(set(asked.groups)):
-        fitted = fit_class(trials.where(trials.groups != number))
+        fitted = _map_of(passages)(trials.where(trials.groups != number))
         of_articles = asked.articles(fitted.classes(trials.probabilities))
         own = of_articles.groups == number
         found[own] = fit_class(of_articles.where(~own)).classes(of_articles.probabilities[own])
@@ -159,9 +164,10 @@ def _calibrate_models(
         if cv.entities in fits:
             sections[cv.entities] = fit_span(spans.where(spans.groups != number))
         if cv.stances and cv.stances in fits:
-            fitted = fit_class(classes.where(classes.groups != number))
+            whole = fits[cv.stances].calibration
+            fitted = _map_of(whole)(classes.where(classes.groups != number)).model_copy(update={"asked": whole.asked})
             trials = asked.articles(fitted.classes(classes.probabilities))
-            if len(trials) >= _FEWEST_ARTICLES:
+            if whole.article_temperature != 1:
                 own = fit_class(trials.where(trials.groups != number))
                 fitted = fitted.model_copy(update={"article_temperature": own.temperature})
             sections[cv.stances] = fitted
@@ -176,7 +182,7 @@ def _reliability_of(trials: ClassTrials, probabilities: Floats) -> Reliability:
 
 @dataclass(frozen=True)
 class _Articles:
-    """The temperature of articles' stances, and their reliability by name."""
+    """The temperature of articles' stances, 1 where none is worth keeping, and their reliability by name."""
 
     temperature: float
     found: dict[str, Reliability]
@@ -187,12 +193,11 @@ def _fit_articles(asked: _Asked, trials: ClassTrials, fitted: Calibration) -> _A
     raw = asked.articles(trials.probabilities)
     if len(raw) < _FEWEST_ARTICLES:
         return None
-    kept = fit_class(asked.articles(fitted.classes(trials.probabilities)))
-    found = {
-        "stance per article, raw": _reliability_of(raw, raw.probabilities),
-        "stance per article": _reliability_of(raw, _held_out_articles(asked, trials)),
-    }
-    return _Articles(kept.temperature, found)
+    plain = _reliability_of(raw, raw.probabilities)
+    tempered = _reliability_of(raw, _held_out_articles(asked, trials, fitted))
+    pays = tempered.nll.value < plain.nll.value
+    kept = fit_class(asked.articles(fitted.classes(trials.probabilities))).temperature if pays else 1.0
+    return _Articles(kept, {"stance per article, raw": plain, "stance per article": tempered if pays else plain})
 
 
 def _write_fits(output: Path, fits: dict[str, HeadFit], articles: dict[str, Reliability]) -> str:

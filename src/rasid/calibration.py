@@ -8,6 +8,8 @@ that are decided already: calibration never changes which spans are found. Knows
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
@@ -25,13 +27,16 @@ class Calibration(Section):
     A span: p = sigmoid(logit(score) / temperature + bias[0]), Platt scaling (Platt 1999). Classes:
     p = softmax(ln(score) / temperature + bias), temperature scaling (Guo et al. 2017) with a bias per class. A stance
     takes a side only where the side's probability is at least `least`, and is `none` otherwise. The mean of several
-    passages is less sure than it should be: `article_temperature`, taken on it once more, mends that.
+    passages is less sure than it should be: `article_temperature`, taken on it once more, mends that. `asked` says
+    which questions to a `pair` head the numbers were fitted on, those with mentions of their target or those with the
+    words alone: the two are answered in different ways, and the others keep their scores.
     """
 
     temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     bias: tuple[float, ...] = ()
     least: float = Field(default=0.0, ge=0, le=1)
     article_temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    asked: Literal["mentioned", "alone"] | None = None  # all questions, where it is not said
     fitted_on: str = ""  # the data, in words
     answers: int = Field(default=0, ge=0)  # how many predictions that was
 
@@ -52,6 +57,10 @@ class Calibration(Section):
             return probabilities
         logits = log(probabilities) / self.temperature
         return softmax(logits + np.asarray(self.bias) if self.bias else logits).astype(probabilities.dtype)
+
+    def answers_for(self, alone: bool) -> bool:
+        """Whether the numbers are for questions with the words `alone`, or else for those with mentions."""
+        return self.asked is None or alone == (self.asked == "alone")
 
     def article(self, probabilities: Floats) -> Floats:
         """Class probabilities [classes] of an article from the calibrated ones of its passages (passages, classes)."""

@@ -137,4 +137,8 @@ def pair_probs(loaded: Loaded, head: str, pairs: Sequence[Pair], tokens: int = 8
     if lexical is not None:
         said = [lexical.log_probs(pair.target, pair.passage) if pair.by_itself else None for pair in pairs]
         found = with_lexical(found, said, _TRUST)
-    return config.calibration_of(head).classes(found) if calibrated else found
+    if calibrated:
+        calibration = config.calibration_of(head)
+        own = [number for number, pair in enumerate(pairs) if calibration.answers_for(pair.by_itself)]
+        found[own] = calibration.classes(found[own])
+    return found
