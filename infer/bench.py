@@ -178,7 +178,7 @@ def _opened(spec: Spec, folder: Path) -> Iterator[_Contender]:
 
 @dataclass(frozen=True)
 class _Found:
-    """All runs by contender, what each answered, and what the job was: entities, pairs, rows."""
+    """All runs by contender, what each answered, and what the job was: entities, pairs, pairs read alone."""
 
     runs: dict[str, list[Run]]
     answers: dict[str, list[Answers]]
@@ -237,7 +237,7 @@ def _print(tree: dict[str, Any], args: argparse.Namespace) -> None:
     work = tree["workload"]
     print(
         f"{tree['model']}: {work['articles']} articles, {work['words']} words, {work.get('entities', 0)} entities, "
-        f"{work.get('pairs', 0)} pairs in {work.get('rows', 0)} rows; {args.rounds} rounds, "
+        f"{work.get('pairs', 0)} pairs, {work.get('alone', 0)} of them read alone; {args.rounds} rounds, "
         f"{tree['machine']['threads']} threads"
     )
     print(

@@ -15,7 +15,7 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from rasid.errors import ModelError
 from rasid.model import load_model, outline_model
 from rasid.network import network_of
 from rasid.records import Record
-from rasid.scoring import Pair, together
+from rasid.scoring import Pair, ReadText
 
 from .articles import Article
 from .engine import Engine, open_engine
@@ -126,9 +126,9 @@ class Rasid:
         asked: list[Pair] = []
         engine, scores = self._engine, Engine.stance_scores
 
-        def heard(pairs: Sequence[Pair]) -> Any:
+        def heard(pairs: Sequence[Pair], known: Mapping[str, ReadText] | None = None) -> Any:
             asked.extend(pairs)
-            return scores(engine, pairs)
+            return scores(engine, pairs, known)
 
         engine.stance_scores = heard  # type: ignore[method-assign]
         self.read()
@@ -136,7 +136,8 @@ class Rasid:
         rows = [[pair.target, pair.passage] for pair in asked]
         Path(spec.pairs).write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
         entities = sum(len(record.entities) for record in self.records)
-        return {"entities": entities, "pairs": len(rows), "rows": len(together(asked))}
+        again = sum(not (engine.reads_in_place and pair.placed) for pair in asked)
+        return {"entities": entities, "pairs": len(rows), "alone": again}
 
 
 class Pipelines:

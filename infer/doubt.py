@@ -16,9 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rasid.encoding import Batch, Window, pad, windows
+from rasid.encoding import Batch, Window, batches, pad, windows
 from rasid.model import Loaded, pool
-from rasid.scoring import _batches
 
 Floats = NDArray[np.float32]
 _FLOOR = 1e-6  # nats that every word has: of an article without any doubt the state is the plain mean
@@ -64,7 +63,7 @@ def doubts(loaded: Loaded, head: str, texts: Sequence[Sequence[str]], tokens: in
     sums = np.zeros((len(texts), model.encoder.config.hidden_size), dtype=np.float64)
     weights = np.zeros(len(texts), dtype=np.float64)
     with torch.inference_mode():
-        for numbers in _batches([place.window for place in places], tokens):
+        for numbers in batches([place.window for place in places], tokens):
             own = [places[number] for number in numbers]
             batch = pad([place.window for place in own], int(loaded.tokenizer.pad_token_id or 0)).to(device)
             states = pool(model.states(batch.input_ids, batch.attention_mask), batch.index, batch.groups)

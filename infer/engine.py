@@ -9,7 +9,7 @@ files.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -25,8 +25,8 @@ from rasid.errors import ConfigError, ModelError, nearest
 from rasid.evidence import article_spans
 from rasid.labels import STANCES, Inventory
 from rasid.model import BIO, Head, Loaded, find_model, load_model, outline_model
-from rasid.network import Heard, Network, TorchNetwork, halved, network_of
-from rasid.scoring import Pair, pair_probs, word_log_probs
+from rasid.network import Heard, Network, TorchNetwork, Wanted, halved, network_of
+from rasid.scoring import Pair, ReadText, pair_probs
 from rasid.textscoring import Reading, read_articles
 from rasid.thresholds import check_threshold
 
@@ -112,9 +112,9 @@ class Counted:
         self.count += int(batch.attention_mask.sum())
         return self._network.log_probs(head, batch)
 
-    def read(self, batch: Batch, counted: Tensor, tokens_head: str | None, text_heads: Sequence[str]) -> Heard:
+    def read(self, batch: Batch, counted: Tensor, wanted: Wanted) -> Heard:
         self.count += int(batch.attention_mask.sum())
-        return self._network.read(batch, counted, tokens_head, text_heads)
+        return self._network.read(batch, counted, wanted)
 
 
 @dataclass
@@ -156,7 +156,7 @@ class Engine:
         head = self.entity_head
         if head is None:
             return [np.empty((len(words), 0, BIO), dtype=np.float32) for words in texts]
-        return self._within_memory(lambda tokens: word_log_probs(self.loaded, head, texts, tokens))
+        return self._within_memory(lambda tokens: read_articles(self.loaded, texts, head, (), tokens)).words
 
     def spans(self, words: Sequence[str], scores: Floats) -> list[WordSpan]:
         """The spans of one text from its words and their `word_scores`, each with the probability that it is right."""
@@ -179,26 +179,32 @@ class Engine:
         own = self.loaded.model.config.calibration_of(self.stance_head) if self.stance_head else NOTHING
         return own.model_copy(update={"least": max(own.least, self.least_side)})
 
+    @property
+    def reads_in_place(self) -> bool:
+        """Whether stances are read off the states that the articles' words have in the entity pass."""
+        return bool(self.loaded.model.config.in_place and self.stance_head and self.entity_head)
+
     def read(self, texts: Sequence[Sequence[str]]) -> Reading:
-        """The scores of each text's words (as `word_scores`) and, in the same pass, of each article's labels."""
-        if not self.label_heads:
-            return Reading(self.word_scores(texts), {})
+        """The scores of each text's words (as `word_scores`) and, in the same pass, of each article's labels, and the
+        words' states where stances are read off them."""
+        how = (self.entity_head, self.label_heads)
         return self._within_memory(
-            lambda tokens: read_articles(self.loaded, texts, self.entity_head, self.label_heads, tokens)
+            lambda tokens: read_articles(self.loaded, texts, *how, tokens, keep_states=self.reads_in_place)
         )
 
     def read_batch(self, batch: Batch) -> Heard:
         """What the network says of a batch that stands for any."""
         nothing = torch.zeros_like(batch.index, dtype=torch.bool)
-        return network_of(self.loaded).read(batch, nothing, self.entity_head, self.label_heads)
+        wanted = Wanted(self.entity_head, self.label_heads, self.reads_in_place)
+        return network_of(self.loaded).read(batch, nothing, wanted)
 
-    def stance_scores(self, pairs: Sequence[Pair]) -> Floats:
-        """Probabilities (pairs, 3) in the order of `rasid.labels.STANCES`."""
+    def stance_scores(self, pairs: Sequence[Pair], known: Mapping[str, ReadText] | None = None) -> Floats:
+        """Probabilities (pairs, 3) in the order of `rasid.labels.STANCES`; `known` is that of `pair_probs`."""
         head = self.stance_head
         if head is None or not pairs:
             return np.empty((0, len(STANCES)), dtype=np.float32)
         order = [self.loaded.model.config.named_heads[head].labels.index(label) for label in STANCES]
-        return self._within_memory(lambda tokens: pair_probs(self.loaded, head, pairs, tokens))[:, order]
+        return self._within_memory(lambda tokens: pair_probs(self.loaded, head, pairs, tokens, known=known))[:, order]
 
     def _within_memory(self, run: Callable[[int], ResultT]) -> ResultT:
         """`run` with the token budget, which is halved for as long as the device's memory does not hold the batch,

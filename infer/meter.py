@@ -10,7 +10,7 @@ machine does compute it. Heads are left out: less than a hundredth.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig
 
 from rasid.encoding import Batch
-from rasid.network import Floats, Heard, Network
+from rasid.network import Floats, Heard, Network, Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +101,9 @@ class Metered:
         with self.meter.inside(batch.attention_mask):
             return self.network.log_probs(head, batch)
 
-    def read(self, batch: Batch, counted: Tensor, tokens_head: str | None, text_heads: Sequence[str]) -> Heard:
+    def read(self, batch: Batch, counted: Tensor, wanted: Wanted) -> Heard:
         with self.meter.inside(batch.attention_mask):
-            return self.network.read(batch, counted, tokens_head, text_heads)
+            return self.network.read(batch, counted, wanted)
 
 
 def matmul_peak(seconds: float = 0.3) -> float:

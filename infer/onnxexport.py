@@ -10,7 +10,7 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,12 +19,13 @@ import torch
 
 from rasid.annotations import Annotated
 from rasid.clustermetrics import stance_pairs
-from rasid.encoding import Batch, Window, pad
+from rasid.encoding import PASSAGE, Batch, Window, pad
 from rasid.errors import ModelError, RasidError
 from rasid.metrics import article_units, span_scores
 from rasid.model import Loaded, find_model
-from rasid.network import Network, Precision, TorchNetwork
+from rasid.network import Floats, Network, Precision, TorchNetwork, Wanted
 from rasid.records import Record
+from rasid.scoring import of_states
 
 from .articles import Article
 from .cpu import this_cpu
@@ -164,15 +165,26 @@ def _largest_difference(loaded: Loaded, network: Network) -> float:
     worst = 0.0
     for head, kind in _kinds(loaded).items():
         for length in (7, 33, loaded.model.config.window):
-            batch = pad([_random_window(loaded, each, draw) for each in (length, length // 2 + 1)], 0)
-            if kind == "text":
-                counted = batch.index >= 0
-                pair = [each.read(batch, counted, None, [head]).labels[head] for each in (exact, network)]
-                one, other = (torch.from_numpy(each).softmax(dim=-1).numpy() for each in pair)
-            else:
-                one, other = (np.exp(each.log_probs(head, batch)) for each in (exact, network))
-            worst = max(worst, float(np.abs(one - other).max()))
+            rows = [_random_window(loaded, each, draw) for each in (length, length // 2 + 1)]
+            batch = pad([_pair_window(row) for row in rows] if kind == "pair" else rows, 0)
+            for one, other in _compared_answers(loaded, head, kind, batch, (exact, network)):
+                worst = max(worst, float(np.abs(one - other).max()))
     return worst
+
+
+def _compared_answers(
+    loaded: Loaded, head: str, kind: str, batch: Batch, networks: tuple[Network, Network]
+) -> Iterator[list[Floats]]:
+    """What each of the two says by a head: probabilities, and of a `pair` head also those of mentions in place."""
+    counted = batch.index >= 0
+    if kind == "text":
+        logits = [each.read(batch, counted, Wanted(text_heads=[head])).labels[head] for each in networks]
+        yield [torch.from_numpy(each).softmax(dim=-1).numpy() for each in logits]
+        return
+    yield [np.exp(each.log_probs(head, batch)) for each in networks]
+    if kind == "pair":
+        found = [each.read(batch, counted, Wanted(states=True)).states for each in networks]
+        yield [of_states(loaded, head, each[:, :2]) for each in found if each is not None]
 
 
 def _random_window(loaded: Loaded, length: int, draw: np.random.Generator) -> Window:
@@ -181,6 +193,11 @@ def _random_window(loaded: Loaded, length: int, draw: np.random.Generator) -> Wi
     ids = tuple(int(each) for each in draw.integers(0, vocabulary, length))
     index = tuple(-1 if place % 3 == 2 else place // 3 for place in range(length))
     return Window(ids, index, 0, max(2, max(index) + 1), 0, max(index) + 1)
+
+
+def _pair_window(window: Window) -> Window:
+    """A random window as a `pair` head reads it alone: two groups."""
+    return replace(window, index=tuple(min(group, PASSAGE) for group in window.index), count=2, core_end=2)
 
 
 def _speed(loaded: Loaded, network: Network) -> Speed | None:

@@ -3,8 +3,9 @@
 Inputs (windows B, pieces L, groups G, free, but two groups at least): input_ids, attention_mask, index (B, L) int64 as
 `rasid.encoding` has them; groups (G) int64, the numbers in `index` to answer for, counted from 0; counted (B, L) bool,
 the pieces that count for `text` heads. Outputs by head name: `tokens` log probabilities (B, G, types, 3); `pair` log
-probabilities (B, G - 1, classes), group 1 being the passage; `text` logits (B, classes) of each window. Knows no files
-but the one it writes.
+probabilities (B, classes), group 0 being the target and 1 the passage; `text` logits (B, classes) of each window. And
+`STATES`, the groups' mean states (B, G, hidden), off which stances are read in place. Knows no files but the one it
+writes.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from rasid.encoding import PASSAGE
+from rasid.encoding import PASSAGE, TARGET
 from rasid.errors import ModelError, RasidError
 from rasid.model import Loaded, RasidModel
 from rasid.network import mean_of
 
+from .gelus import arrange_gelus
+
 OPSET = 18
+STATES = ".states"  # no head can be called so
 INPUTS = ("input_ids", "attention_mask", "index", "groups", "counted")
 _LARGEST = 1 << 31  # bytes of a protobuf file; weights of a larger model lie in a file beside it
 _MISSING = "ONNX export needs `pip install 'rasid[onnx]'`"
@@ -46,7 +50,7 @@ class Graph(nn.Module):
         states = self.model.states(input_ids, attention_mask)
         pooled = mean_of_groups(states, index, groups)
         articles = mean_of(states, counted)
-        return tuple(self._answer(name, pooled, articles) for name in self.names)
+        return (*(self._answer(name, pooled, articles) for name in self.names), pooled)
 
     def _answer(self, name: str, pooled: Tensor, articles: Tensor) -> Tensor:
         head, kind = self.model.heads[name], self.kinds[name]
@@ -56,8 +60,7 @@ class Graph(nn.Module):
         if kind == "tokens":
             scores: Tensor = head(pooled).log_softmax(dim=-1)
             return scores
-        targets = torch.cat([pooled[:, :PASSAGE], pooled[:, PASSAGE + 1 :]], dim=1)
-        classes: Tensor = head(targets, pooled[:, PASSAGE : PASSAGE + 1].expand_as(targets)).log_softmax(dim=-1)
+        classes: Tensor = head(pooled[:, TARGET], pooled[:, PASSAGE]).log_softmax(dim=-1)
         return classes
 
 
@@ -101,7 +104,7 @@ def write_graph(loaded: Loaded, heads: Sequence[str], path: Path) -> None:
                 Graph(loaded.model, heads).eval(),
                 sample.tensors,
                 input_names=list(INPUTS),
-                output_names=list(heads),
+                output_names=[*heads, STATES],
                 dynamic_shapes=sample.shapes,
                 opset_version=OPSET,
                 dynamo=True,
@@ -113,6 +116,7 @@ def write_graph(loaded: Loaded, heads: Sequence[str], path: Path) -> None:
         raise ModelError(f"{loaded.name}: torch gave no ONNX program")
     size = sum(p.numel() * p.element_size() for p in loaded.model.parameters())
     program.save(path, external_data=size > _LARGEST)
+    arrange_gelus(path)
 
 
 @contextlib.contextmanager

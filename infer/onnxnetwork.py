@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,11 @@ from torch import Tensor
 from rasid.encoding import Batch
 from rasid.errors import ModelError, RasidError
 from rasid.model import Loaded
-from rasid.network import Floats, Heard, Precision
+from rasid.network import Floats, Heard, Precision, Wanted
 
 from .exported import FOLDER, graph_file
 from .faults import FullError
+from .onnxgraph import STATES
 
 _FEWEST = 2  # groups: a `pair` head's part of the graph has one target at least
 _FULL_WORDS = ("allocate memory", "bad allocation", "bad_alloc")
@@ -42,15 +42,15 @@ class OnnxNetwork:
     def log_probs(self, head: str, batch: Batch) -> Floats:
         nothing = torch.zeros_like(batch.index, dtype=torch.bool)
         (scores,) = self._run([head], batch, nothing)
-        if self._kinds[head] == "pair":
-            return scores[:, 0] if batch.groups == 2 else scores
-        return scores[:, : batch.groups]
+        return scores if self._kinds[head] == "pair" else scores[:, : batch.groups]
 
-    def read(self, batch: Batch, counted: Tensor, tokens_head: str | None, text_heads: Sequence[str]) -> Heard:
-        wanted = [tokens_head, *text_heads] if tokens_head else [*text_heads]
-        found = dict(zip(wanted, self._run(wanted, batch, counted), strict=True))
-        words = found.pop(tokens_head)[:, : batch.groups] if tokens_head else None
-        return Heard(words, found)
+    def read(self, batch: Batch, counted: Tensor, wanted: Wanted) -> Heard:
+        head = wanted.tokens_head
+        names = [*([head] if head else ()), *wanted.text_heads, *([STATES] if wanted.states else ())]
+        found = dict(zip(names, self._run(names, batch, counted), strict=True))
+        words = found.pop(head)[:, : batch.groups] if head else None
+        states = found.pop(STATES)[:, : batch.groups] if wanted.states else None
+        return Heard(words, found, states)
 
     def _run(self, heads: list[str], batch: Batch, counted: Tensor) -> list[Floats]:
         feed = {
@@ -76,9 +76,9 @@ def with_onnx(loaded: Loaded, folder: Path, precision: Precision) -> Loaded:
     if not path.is_file():
         raise ModelError(f"{folder}: no {FOLDER}/{path.name}; `rasid export {folder} --to onnx` makes it")
     network = OnnxNetwork(path, precision, {name: head.kind for name, head in heads.items()})
-    missing = sorted(heads.keys() - network._outputs)
+    missing = sorted({*heads, STATES} - network._outputs)
     if missing:
-        raise ModelError(f"{path}: no head {missing[0]!r} in it; export all heads anew")
+        raise ModelError(f"{path}: no output {missing[0]!r} in it; export all heads anew")
     return replace(loaded, network=network)
 
 

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from rasid import __version__
+from rasid.places import Place
 from rasid.records import Entity, ModelInfo, Record, Stance, sha256_of
 from rasid.repair import read_words
-from rasid.scoring import Pair
+from rasid.scoring import Pair, ReadText
 from rasid.thresholds import at_least
 
 from .articles import Article, Reject
@@ -46,12 +47,10 @@ def predict(engine: Engine, articles: Sequence[Article]) -> list[Record]:
         _asked(engine, article.text, m, r, g) if engine.stance_head else []
         for article, m, r, g in zip(articles, found, resolved, free, strict=True)
     ]
-    pairs = [
-        pair
-        for number, (article, of_article) in enumerate(zip(articles, asked, strict=True))
-        for pair in _pairs(article.text, of_article, number)
-    ]
-    answers = engine.stance_scores(pairs)
+    pairs = [pair for text, of_article in zip(texts, asked, strict=True) for pair in _pairs(text, of_article)]
+    read = zip(texts, cuts, reading.states, strict=True) if reading.states else ()
+    known = {text: ReadText(cut, states) for text, cut, states in read if states is not None}
+    answers = engine.stance_scores(pairs, known)
     info = ModelInfo(name=engine.loaded.name, revision=engine.loaded.revision, rasid=__version__, engine=engine.label)
     records, position = [], 0
     how = engine.loaded.model.config.aggregation
@@ -67,17 +66,16 @@ def _asked(engine: Engine, text: str, found: Sequence[Mention], resolution: Reso
     """An article's questions: the author's, of models that learn from quotations those to quoted speakers, and those
     about given targets."""
     own = questions(text, found, resolution, free.known)
-    speakers = quoted(text, own, found, resolution) if engine.loaded.model.config.together else []
+    speakers = quoted(text, own, found, resolution) if engine.reads_in_place else []
     return [*own, *speakers, *free.questions]
 
 
-def _pairs(text: str, asked: Sequence[Question], number: int) -> Iterator[Pair]:
-    """What the head reads for the questions of the article with this number. Of one group are an article's questions to
-    one holder about one passage. A given target has no group: it is read alone, as claims were in training, and no
-    other answer hangs on it."""
+def _pairs(text: str, asked: Sequence[Question]) -> Iterator[Pair]:
+    """What the head reads for the questions of an article. Given targets have no place: they are read alone, as claims
+    were in training."""
     for question in asked:
-        group = "" if is_given(question.target) else f"{number}:{question.read.start}:{question.holder}"
-        yield Pair(question.name, question.read.of(text), question.mentions, group)
+        place = None if is_given(question.target) else Place(text, question.read.start)
+        yield Pair(question.name, question.read.of(text), question.mentions, place)
 
 
 def predict_each(engine: Engine, articles: Sequence[Article]) -> list[Record | Reject]:

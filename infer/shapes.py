@@ -20,8 +20,8 @@ from rasid.errors import ConfigError, nearest
 from rasid.labels import STANCES, WOJOOD
 from rasid.model import BIO, Head, Loaded, find_model, load_model, load_tokenizer, new_model, pool, save_model
 from rasid.network import Precision
-from rasid.scoring import word_log_probs
 from rasid.text import words
+from rasid.textscoring import word_log_probs
 
 from .workload import articles
 
@@ -29,7 +29,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "bert-base": {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072},
     "tiny": {"hidden_size": 256, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 256},
 }
-_WINDOW, _OVERLAP = 512, 64
+_WINDOW, _OVERLAP = 512, 16
 _SAMPLE = 12  # articles that the entity layer is set on
 _TEACHER = "news"
 _RIDGE, _SCALE = 1.0, 8.0
@@ -59,7 +59,7 @@ def make_model(shape: str, folder: Path, seed: int) -> None:
         "stance": Head(kind="pair", labels=STANCES),
     }
     model = new_model(str(encoder), heads, _WINDOW, _OVERLAP, 0.0, pair_window=_WINDOW)
-    model.config.together = True
+    model.config.in_place = True
     torch.nn.Module.eval(model)
     loaded = Loaded(model, tokenizer, shape, "")
     _teach(loaded, seed)

@@ -35,9 +35,9 @@ from rasid.infer.acquisition import Candidate, Strategy, choose
 from rasid.infer.doubt import doubts
 from rasid.model import Head, Loaded
 from rasid.repair import read_words
-from rasid.scoring import word_log_probs
 from rasid.tables import table
 from rasid.text import Span
+from rasid.textscoring import word_log_probs
 from rasid.train.batching import BatchSampler, Collator
 from rasid.train.config import RunConfig, load_run_config
 from rasid.train.evaluation import predict_entities

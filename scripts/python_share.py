@@ -24,7 +24,7 @@ from rasid.infer.engine import Engine, open_engine, usual_tokens
 from rasid.infer.files import Meter
 from rasid.infer.predictor import predict
 from rasid.infer.readers import read
-from rasid.network import Floats, Heard, Network, network_of
+from rasid.network import Floats, Heard, Network, Wanted, network_of
 
 _CHUNK = 64  # articles, as `rasid infer` reads them
 
@@ -46,9 +46,9 @@ class Timed:
         self.seconds += time.process_time() - began
         return found
 
-    def read(self, batch: Batch, counted: Tensor, tokens_head: str | None, text_heads: Sequence[str]) -> Heard:
+    def read(self, batch: Batch, counted: Tensor, wanted: Wanted) -> Heard:
         began = time.process_time()
-        found = self._network.read(batch, counted, tokens_head, text_heads)
+        found = self._network.read(batch, counted, wanted)
         self.seconds += time.process_time() - began
         return found
 

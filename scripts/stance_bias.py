@@ -56,9 +56,9 @@ def swaps(loaded: Loaded, article: Article) -> Iterator[Swap]:
     types = {cluster.id: cluster.type for cluster in article.record.clusters}
     asked = list(asked_of(article))
     before = _labels(loaded, [one.pair for one in asked])
-    groups: dict[str, list[int]] = defaultdict(list)
+    groups: dict[tuple[int, int] | str, list[int]] = defaultdict(list)
     for number, one in enumerate(asked):
-        groups[one.pair.group].append(number)
+        groups[one.stance.scope].append(number)
     pairs, told = [], []
     for numbers in groups.values():
         for place, number in enumerate(numbers):
@@ -66,15 +66,10 @@ def swaps(loaded: Loaded, article: Article) -> Iterator[Swap]:
             for name in NAMES.get(types[one.stance.target], ()):
                 if name == one.pair.target:
                     continue
-                # Its own group: a swapped passage is read with the same company as the original.
-                company = [asked[n].pair for n in numbers]
-                pairs.append(renamed(company, {place: name}))
-                told.append((one.stance.label, name, before[number], place))
-    flat = [Pair(p.target, p.passage, p.mentions, f"{p.group}:{n}") for n, group in enumerate(pairs) for p in group]
-    after, position = _labels(loaded, flat), 0
-    for group, (gold, name, label, place) in zip(pairs, told, strict=True):
-        yield Swap(gold, name, label, after[position + place])
-        position += len(group)
+                pairs.append(renamed([asked[n].pair for n in numbers], {place: name})[place])
+                told.append((one.stance.label, name, before[number]))
+    for (gold, name, label), after in zip(told, _labels(loaded, pairs), strict=True):
+        yield Swap(gold, name, label, after)
 
 
 def table(found: list[Swap]) -> str:

@@ -81,6 +81,7 @@ def tiny_model(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         for label in SALIENT:  # often enough for stances to have targets
             output.bias.view(-1, 3)[WOJOOD.index(label), OUTSIDE] = 1.0
         model.heads["stance"].output.weight.normal_(std=3.0)
+    model.config.in_place = True
     save_model(Loaded(model, load_tokenizer(tiny_encoder), "tiny", ""), folder, compress=False)
     return folder
 

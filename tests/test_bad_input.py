@@ -9,7 +9,6 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +21,7 @@ from rasid.infer.job import predict_texts, run_infer
 from rasid.model import BEGIN, INSIDE
 from rasid.records import Record, faults
 from rasid.text import words
+from rasid.textscoring import Reading
 
 
 def infer(model: Path | str, output: Path, *inputs: Path) -> int:
@@ -83,17 +83,17 @@ def test_a_single_line_of_five_megabytes(tiny_model: Path, monkeypatch: pytest.M
     text = phrase * (5_000_000 // len(phrase.encode()))
     place = phrase.split().index("داعش")
 
-    def scores(self: Engine, texts: Sequence[Sequence[str]]) -> list[Any]:
+    def scores(self: Engine, texts: Sequence[Sequence[str]]) -> Reading:
         found = []
         for cut in texts:
             log_probs = np.full((len(cut), 21, 3), [-0.01, -6, -6], dtype=np.float32)
             log_probs[place :: len(phrase.split()), 3, BEGIN] = 0  # ORG
             log_probs[place + 1 :: len(phrase.split()), 3, INSIDE] = -0.1  # less than Outside
             found.append(log_probs)
-        return found
+        return Reading(found, {})
 
-    monkeypatch.setattr(Engine, "word_scores", scores)
-    monkeypatch.setattr(Engine, "stance_scores", lambda self, pairs: np.tile([0.1, 0.7, 0.2], (len(pairs), 1)))
+    monkeypatch.setattr(Engine, "read", scores)
+    monkeypatch.setattr(Engine, "stance_scores", lambda self, pairs, _: np.tile([0.1, 0.7, 0.2], (len(pairs), 1)))
     (record,) = predict_texts([("long", text)], str(tiny_model))
     count = len(text) // len(phrase)
     assert len(text.encode()) > 4_900_000

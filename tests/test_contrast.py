@@ -13,6 +13,7 @@ from rasid.contrast import contrast
 from rasid.encoding import PASSAGE, Asked, asked_windows
 from rasid.labels import STANCES
 from rasid.model import Head, load_model
+from rasid.places import Place
 from rasid.scoring import Pair, pair_probs, pair_rows
 from rasid.text import Span
 from rasid.tokenizing import load_tokenizer
@@ -64,7 +65,7 @@ def test_the_two_sides_are_told_alike(claim: str, text: str) -> None:
 def pooled(tokenizer_of: Path, claim: str, text: str, size: int = 128) -> list[tuple[str, str]]:
     """The pieces of each window that are pooled for the claim and for the text."""
     tokenizer = load_tokenizer(tokenizer_of)
-    rows = asked_windows(tokenizer, [Asked(claim, contrast=contrast(claim, text))], text, size)
+    rows = asked_windows(tokenizer, Asked(claim, contrast(claim, text)), text, size)
     return [
         tuple(  # type: ignore[misc]
             "".join(
@@ -80,8 +81,8 @@ def pooled(tokenizer_of: Path, claim: str, text: str, size: int = 128) -> list[t
 
 def test_only_lone_words_are_pooled(tiny_model: Path) -> None:
     assert pooled(tiny_model, CLAIM, TEXT) == [("فيالميناء", "تاجيل")]
-    plain = asked_windows(load_tokenizer(tiny_model), [Asked(CLAIM)], TEXT, 128)
-    told = asked_windows(load_tokenizer(tiny_model), [Asked(CLAIM, contrast=contrast(CLAIM, TEXT))], TEXT, 128)
+    plain = asked_windows(load_tokenizer(tiny_model), Asked(CLAIM), TEXT, 128)
+    told = asked_windows(load_tokenizer(tiny_model), Asked(CLAIM, contrast(CLAIM, TEXT)), TEXT, 128)
     assert [row.ids for row in plain] == [row.ids for row in told]  # all is read
     assert plain != told
 
@@ -103,9 +104,9 @@ def test_every_part_of_a_long_text_is_pooled(tiny_model: Path) -> None:
 def test_who_is_read_so(tiny_model: Path) -> None:
     tokenizer = load_tokenizer(tiny_model)
     claim, mentioned = Pair(CLAIM, TEXT), Pair(CLAIM, TEXT, (Span(6, 12),))
-    grouped, name = Pair(CLAIM, TEXT, group="g"), Pair("مدينة الميناء", TEXT)
-    for pair, other in ((claim, True), (mentioned, False), (grouped, False), (name, False)):
-        rows = [pair_rows(tokenizer, [pair], 128, True, contrasted) for contrasted in (False, True)]
+    placed, name = Pair(CLAIM, TEXT, (), Place(TEXT, 0)), Pair("مدينة الميناء", TEXT)
+    for pair, other in ((claim, True), (mentioned, False), (placed, False), (name, False)):
+        rows = [pair_rows(tokenizer, pair, 128, contrasted) for contrasted in (False, True)]
         assert (rows[0] != rows[1]) == other
 
 
@@ -121,4 +122,4 @@ def test_training_and_scoring_read_alike(tiny_model: Path) -> None:
     head = Head(kind="pair", labels=STANCES)
     gold = [GoldPair(pair, "favor", "1") for pair in pairs]
     rows = training_rows(gold, source, head, loaded.tokenizer, 128, contrasted=True)
-    assert [row.window for row in rows] == [pair_rows(loaded.tokenizer, [pair], 128, False, True)[0] for pair in pairs]
+    assert [row.window for row in rows] == [pair_rows(loaded.tokenizer, pair, 128, True)[0] for pair in pairs]

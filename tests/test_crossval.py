@@ -140,6 +140,31 @@ def test_kept_models_are_asked_again(tiny_model: Path, gold: Path, tmp_path: Pat
     assert trainings.count == 3
 
 
+def test_kept_models_are_run_in_another_way_without_training(
+    tiny_model: Path, gold: Path, tmp_path: Path, trainings: Trainings
+) -> None:
+    config = config_of(tiny_model, gold, tmp_path / "cv", cross_validation={"seeds": [1], "keep_models": True})
+    run_cross_validation(config)
+    path = next(config.output.glob("fold-*/fold.json"))
+    before = json.loads(path.read_text(encoding="utf-8"))
+    run_cross_validation(config.model_copy(update={"reading_overlap": 0}))
+    after = json.loads(path.read_text(encoding="utf-8"))
+    assert trainings.count == 3
+    assert after["settings"] == before["settings"] | {"reading_overlap": 0}
+    written = path.stat().st_mtime_ns
+    run_cross_validation(config.model_copy(update={"reading_overlap": 0}))
+    assert path.stat().st_mtime_ns == written  # found as it is
+
+
+def test_answers_of_another_reading_without_a_model_are_not_taken(
+    tiny_model: Path, gold: Path, tmp_path: Path, trainings: Trainings
+) -> None:
+    config = config_of(tiny_model, gold, tmp_path / "cv", cross_validation={"seeds": [1]})
+    run_cross_validation(config)
+    run_cross_validation(config.model_copy(update={"reading_overlap": 0}))
+    assert trainings.count == 6
+
+
 def test_other_settings_or_other_data_are_trained_anew(
     tiny_model: Path, gold: Path, tmp_path: Path, trainings: Trainings
 ) -> None:

@@ -11,8 +11,8 @@ import torch
 from rasid.encoding import pad, windows
 from rasid.infer.doubt import doubts
 from rasid.model import Loaded, load_model, pool
-from rasid.scoring import word_log_probs
 from rasid.text import words
+from rasid.textscoring import word_log_probs
 
 
 @pytest.fixture(scope="module")

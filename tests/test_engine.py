@@ -126,25 +126,25 @@ def test_a_full_memory_halves_the_batch(
     sentences: Sequence[str], engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
-    real = engine_module.word_log_probs
+    real = engine_module.read_articles
 
-    def tight(loaded: Any, head: str, texts: Sequence[Sequence[str]], tokens: int) -> Any:
+    def tight(loaded: Any, texts: Any, head: Any, labels: Any, tokens: int, keep_states: bool = False) -> Any:
         asked.append(tokens)
         if tokens > 2048:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return real(loaded, head, texts, tokens)
+        return real(loaded, texts, head, labels, tokens, keep_states)
 
-    monkeypatch.setattr(engine_module, "word_log_probs", tight)
+    monkeypatch.setattr(engine_module, "read_articles", tight)
     (scores,) = engine.word_scores([cut(sentences[0])])
     assert asked == [8192, 4096, 2048]
     assert len(scores) == len(cut(sentences[0]))
 
 
 def test_a_memory_that_never_suffices_is_an_error(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(*_: Any) -> Any:
+    def never(*_: Any, **__: Any) -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(engine_module, "word_log_probs", never)
+    monkeypatch.setattr(engine_module, "read_articles", never)
     with pytest.raises(torch.OutOfMemoryError):
         engine.word_scores([["كلمة"]])
 

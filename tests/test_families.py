@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rasid.config import parse_config
-from rasid.encoding import MAX_WORD_PIECES, Asked, asked_windows, piece_ids, windows
+from rasid.encoding import MAX_WORD_PIECES, piece_ids, windows
 from rasid.errors import ModelError
 from rasid.infer.engine import Engine, open_engine
 from rasid.infer.predictor import predict
@@ -25,8 +25,8 @@ from rasid.model import OUTSIDE, Head, Loaded, load_model, new_model, save_model
 from rasid.preprocessing import CHAINS
 from rasid.pretrained import find_encoder
 from rasid.records import Record, sha256_of
-from rasid.scoring import word_log_probs
-from rasid.text import Span, words
+from rasid.text import words
+from rasid.textscoring import word_log_probs
 from rasid.tokenizing import load_tokenizer
 from rasid.train.config import RunConfig, Source
 from rasid.train.evaluation import predict_entities
@@ -144,24 +144,6 @@ def test_training_rows_hold_every_word_once_with_its_label(model: Path, text: st
         for place in range(row.window.core_start - row.window.first, row.window.core_end - row.window.first)
     }
     assert labels == {n: [1 - n % 2, 0] for n in range(len(cut))}
-
-
-@SLOW
-@given(TEXTS, st.integers(0, 30))
-def test_a_mentions_pieces_bear_its_group(model: Path, text: str, which: int) -> None:
-    cut = words(text)
-    if not cut:
-        return
-    word = cut[which % len(cut)]
-    tokenizer = loaded(model).tokenizer
-    rows = asked_windows(tokenizer, [Asked("الميناء", (Span(word.start, word.end),))], text, 400)
-    (row,) = rows
-    encoding = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    inside = [start < word.end and word.start < end for start, end in encoding["offset_mapping"]]
-    groups = row.index[-1 - len(inside) : -1]
-    assert [group == 0 for group in groups] == inside
-    if LETTERS & set(word.of(text)):
-        assert any(inside)
 
 
 def _config(encoder: Path, folder: Path, **changes: Any) -> RunConfig:

@@ -63,14 +63,14 @@ def docs(path: Path) -> list[str]:
 def hold(least: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The device holds batches of at most `least` tokens from now on; the budgets that were tried."""
     tried: list[int] = []
-    for name in ("word_log_probs", "pair_probs"):
+    for name, place in (("read_articles", 4), ("pair_probs", 3)):
         real = getattr(engine_module, name)
 
-        def tight(*args: Any, real: Any = real) -> Any:
-            tried.append(args[3])
-            if args[3] > least:
+        def tight(*args: Any, real: Any = real, place: int = place, **more: Any) -> Any:
+            tried.append(args[place])
+            if args[place] > least:
                 raise FULL
-            return real(*args)
+            return real(*args, **more)
 
         monkeypatch.setattr(engine_module, name, tight)
     return tried

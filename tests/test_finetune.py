@@ -114,6 +114,14 @@ def test_it_learns_the_articles_and_saves_a_model_that_says_the_same(
     assert list(loaded.model.heads) == ["entities", "stance"]  # `aside` only taught the encoder
     assert predict_entities(loaded, "entities", [text])[0] == found
     assert json.loads((config.output / "metrics.json").read_text())["revision"] == loaded.revision
+    assert loaded.model.config.overlap == config.reading_overlap == 16
+
+
+@pytest.mark.parametrize("key", ["overlap", "reading_overlap"])
+def test_windows_cannot_share_more_than_half(tiny_encoder: Path, gold: Path, tmp_path: Path, key: str) -> None:
+    _config(tiny_encoder, gold, tmp_path, **{key: 31})
+    with pytest.raises(ConfigError, match=f"{key}: from 0 to 31, half of a window of 64 pieces"):
+        _config(tiny_encoder, gold, tmp_path, **{key: 32})
 
 
 def test_a_resumed_run_ends_as_an_uninterrupted_one(tiny_encoder: Path, gold: Path, tmp_path: Path) -> None:

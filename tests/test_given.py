@@ -74,12 +74,12 @@ def test_targets_that_cannot_be(targets: list[str], message: str) -> None:
         check_targets(targets)
 
 
-@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("in_place", [False, True])
 def test_records_with_given_targets_are_sound_and_the_rest_does_not_hang_on_them(
-    tiny_model: Path, sentences: tuple[str, ...], together: bool
+    tiny_model: Path, sentences: tuple[str, ...], in_place: bool
 ) -> None:
     engine = open_engine(str(tiny_model), choose_device("cpu"))
-    engine.loaded.model.config.together = engine.loaded.model.config.wording = together
+    engine.loaded.model.config.in_place = engine.loaded.model.config.wording = in_place
     article = Article("a", "\n\n".join(sentences))
     (plain,) = predict(engine, [article])
     engine.targets = ("وزارة الصحة افتتحت مستشفى جديد", "القمر")

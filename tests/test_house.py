@@ -42,7 +42,7 @@ DISTRIBUTIONS = {"yaml": "pyyaml", "huggingface_hub": "transformers", "sklearn":
 WITH_EXTRAS = {
     *("docbin.py", "pretrain.py", "warmstart.py", "fewshot.py", "reliability.py"),
     *("adapters.py", "proposals.py", "active_learning.py", "raying.py"),
-    *("onnxgraph.py", "onnxnetwork.py", "onnxexport.py", "quantised.py", "engine_speed.py"),
+    *("gelus.py", "onnxgraph.py", "onnxnetwork.py", "onnxexport.py", "quantised.py", "engine_speed.py"),
 }
 
 

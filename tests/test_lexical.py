@@ -20,6 +20,7 @@ from rasid.errors import ConfigError
 from rasid.labels import STANCES
 from rasid.lexical import BUCKETS, Learnt, Lexical, buckets, features, kind_of, with_lexical
 from rasid.model import WEIGHTS, Head, load_model, new_model, outline_model
+from rasid.places import Place
 from rasid.scoring import Pair, pair_probs
 from rasid.text import Span
 from rasid.train.command import run_train
@@ -180,7 +181,7 @@ def test_a_run_fits_it_and_its_folder_keeps_it(tiny_encoder: Path, tmp_path: Pat
 
 
 def test_who_is_answered_by_it(tiny_encoder: Path, tmp_path: Path) -> None:
-    """Questions without mentions and company; others are answered as without it."""
+    """Questions without mentions or an article; others are answered as without it."""
     config = RunConfig.model_validate(settings(tiny_encoder, tmp_path))
     from rasid.train.finetune import fit
 
@@ -188,7 +189,7 @@ def test_who_is_answered_by_it(tiny_encoder: Path, tmp_path: Path) -> None:
     pairs = [
         Pair(CLAIM, DENIES),
         Pair(CLAIM, DENIES, (Span(0, 7),)),
-        Pair(CLAIM, DENIES, group="g"),
+        Pair(CLAIM, DENIES, (), Place(DENIES, 0)),
         Pair("الميناء", DENIES),
     ]
     with_it = pair_probs(loaded, "stance", pairs, calibrated=False)

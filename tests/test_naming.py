@@ -18,8 +18,8 @@ def spans(text: str, *surfaces: str) -> tuple[Span, ...]:
     return tuple(found)
 
 
-FIRST = Pair("داعش", TEXT, spans(TEXT, "التنظيم المتشدد", "التنظيم"), "g")
-SECOND = Pair("تركيا", TEXT, spans(TEXT, "تركيا"), "g")
+FIRST = Pair("داعش", TEXT, spans(TEXT, "التنظيم المتشدد", "التنظيم"))
+SECOND = Pair("تركيا", TEXT, spans(TEXT, "تركيا"))
 
 
 def test_a_name_is_exchanged_wherever_it_stands_and_judging_words_stay() -> None:

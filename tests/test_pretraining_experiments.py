@@ -43,7 +43,7 @@ def material(folder: Path) -> list[str]:
     probe = {
         "encoder": "unused",
         "output": "unused",
-        "window": 32,
+        "window": 40,
         "overlap": 8,
         "pair_window": 32,
         "heads": {"ner": {"kind": "tokens", "inventory": "anercorp"}},

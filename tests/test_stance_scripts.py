@@ -53,7 +53,7 @@ def test_designs(
     options = ("--encoder", tiny_encoder, "--epochs", 1, "--annotations", annotations, "--texts", texts)
     run(script("scripts/stance_designs.py"), monkeypatch, *options)
     out = capsys.readouterr().out
-    for design in ("pair", "article", "together", "both"):
+    for design in ("pair", "article", "both"):
         assert f"| {design} | 1 |" in out
     assert "| article | 0 | 0.00 |" in out
 

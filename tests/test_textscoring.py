@@ -11,9 +11,8 @@ import torch
 
 from rasid.labels import WOJOOD
 from rasid.model import Head, Loaded, load_tokenizer, new_model, pool
-from rasid.scoring import word_log_probs
 from rasid.text import words
-from rasid.textscoring import chosen, read_articles
+from rasid.textscoring import chosen, read_articles, word_log_probs
 
 LABELS = ("رياضة", "صحة", "فن")
 TOLERANCE = 1e-5  # of a probability, in float32 on the CPU

@@ -33,6 +33,7 @@ def _save(encoder: Path, folder: Path, keep: bool) -> Path:
     torch.manual_seed(5)
     kept = open_engine(str(encoder), CPU).loaded.model.config.named_heads if keep else {}
     model = new_model(str(encoder), kept | HEADS, window=64, overlap=20, dropout=0.1)
+    model.config.in_place = keep
     save_model(Loaded(model, load_tokenizer(encoder), "m", ""), folder, compress=False)
     return folder
 
@@ -85,11 +86,11 @@ def test_a_full_memory_halves_the_batch(
     asked: list[int] = []
     real = engine_module.read_articles
 
-    def tight(*arguments: object) -> object:
-        asked.append(int(str(arguments[-1])))
+    def tight(*arguments: object, **more: object) -> object:
+        asked.append(int(str(arguments[4])))
         if asked[-1] > 2048:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return real(*arguments)  # type: ignore[arg-type]
+        return real(*arguments, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(engine_module, "read_articles", tight)
     engine: Engine = open_engine(str(whole), CPU)

@@ -20,6 +20,7 @@ from transformers import pipeline
 
 from rasid.cli import main
 from rasid.encoding import windows
+from rasid.evidence import figures_told, lifted, pooled
 from rasid.infer.articles import Article
 from rasid.infer.engine import Engine, open_engine
 from rasid.infer.plain import token_classifier
@@ -193,6 +194,9 @@ class Steps:
         given = [word.of(text) for word in self.words]
         (self.window,) = windows(tokenizer, given, config.window, config.overlap)
         self.scores = engine.word_scores([given])[0]
+        head = engine.head("entities")
+        told = figures_told(lifted(self.scores, head.lift), given, head.inventory)
+        self.decided = pooled(told, given, head.inventory, head.pooling).argmax(axis=2)
         self._view, self._names, self._tokenizer = view, names, tokenizer
         self.pieces = np.asarray(self.window.index)
         self.logits = self._logits(self.window.ids)
@@ -254,10 +258,11 @@ class Steps:
         }
 
     def two_types(self, n: int) -> bool:
-        """Whether a word has more than one type, or a label that a path may not have there."""
+        """Whether a word has more than one type, a label that a path may not have there, or one that the scores do not
+        give as they are, which is how the softmax has them: by lift, by a figure's form, by the name's other places."""
         likeliest = self.scores[n].argmax(axis=1)
         opens_inside = (likeliest == 2) & ((self.scores[n - 1].argmax(axis=1) == 0) if n else True)
-        return bool((likeliest > 0).sum() > 1 or opens_inside.any())
+        return bool((likeliest > 0).sum() > 1 or opens_inside.any() or (self.decided[n] != likeliest).any())
 
     def split(self, n: int) -> bool:
         """Whether a word has more than one piece."""

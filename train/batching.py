@@ -92,8 +92,9 @@ class BatchSampler(Sampler[list[int]]):
 
 
 class Collator:
-    """Rows of one head to the model's arguments plus `labels`: (B, words, types), IGNORED on padding, or (B,), or
-    (B, classes) where a row has several. The windows of an article bear its number in the batch."""
+    """Rows of one head to the model's arguments plus `labels`: (B, words, types) of words, (B,) of pairs or (B, groups)
+    where some are read in their articles, IGNORED where nothing is to be said; (B,) of articles or (B, classes) where
+    one has several labels. The windows of an article bear its number in the batch."""
 
     def __init__(self, pad_id: int) -> None:
         self._pad_id = pad_id
@@ -110,22 +111,16 @@ class Collator:
             "attention_mask": batch.attention_mask,
             "index": index,
             "groups": groups,
-            "labels": self._classes(rows) if rows[0].targets else self._labels(rows, batch.groups),
+            "labels": self._labels(rows, batch.groups),
         }
 
     @staticmethod
-    def _classes(rows: Sequence[Row]) -> torch.Tensor:
-        """(B,) of rows with one target each, else (B, targets)."""
-        most = max(row.targets for row in rows)
-        labels = torch.full((len(rows), most), IGNORED)
-        for i, row in enumerate(rows):
-            labels[i, : row.targets] = torch.from_numpy(row.labels.astype(np.int64))
-        return labels[:, 0] if most == 1 else labels
-
-    def _labels(self, rows: Sequence[Row], groups: int) -> torch.Tensor:
-        if rows[0].labels.ndim < 2:
+    def _labels(rows: Sequence[Row], groups: int) -> torch.Tensor:
+        if rows[0].more is not None:
             return torch.tensor(np.array([row.labels for row in rows], dtype=np.int64))
-        labels = torch.full((len(rows), groups, rows[0].labels.shape[1]), IGNORED)
+        of_words = rows[0].labels.ndim == 2
+        most = groups if of_words else max(len(row.labels) for row in rows)
+        labels = torch.full((len(rows), most, *rows[0].labels.shape[1:]), IGNORED)
         for i, row in enumerate(rows):
             labels[i, : len(row.labels)] = torch.from_numpy(row.labels.astype(np.int64))
-        return labels
+        return labels if of_words or most > 1 else labels[:, 0]

@@ -242,10 +242,11 @@ class RunConfig(Section):
     seeds: tuple[int, ...] = ()  # a run for each, and a report with mean and spread
     data: Data = Data()
     card: CardSection = CardSection()
-    window: int = 192
-    overlap: int = 64
+    window: int = 192  # pieces
+    overlap: int = 64  # pieces that neighbouring windows share in training
+    reading_overlap: int = 16  # and when the model is run: more costs time and gains nothing (docs/decisions/0032)
     pair_window: int = 384
-    together: bool = False  # a passage is read once for all its targets, their mentions marked
+    in_place: bool = False  # stances towards what an article mentions are read off the article, see `rasid.scoring`
     contrast: bool = False  # claims are judged by the words that they and the text do not share
     aggregation: Literal["mean", "mean-odds", "strongest", "noisy-or", "two-strongest"] = "mean"  # passages to article
     wording: bool = False  # loaded words near a target's mentions weigh in, see `rasid.loaded`
@@ -282,6 +283,13 @@ class RunConfig(Section):
         idle = set(self.heads) - {source.head for source in self.sources.values()}
         if idle:
             raise ValueError(f"no source feeds head {sorted(idle)[0]!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _windows_overlap_by_half_at_most(self) -> RunConfig:
+        for key in ("overlap", "reading_overlap"):
+            if not 0 <= getattr(self, key) <= (self.window - 2) // 2:
+                raise ValueError(f"{key}: from 0 to {(self.window - 2) // 2}, half of a window of {self.window} pieces")
         return self
 
     @model_validator(mode="after")

@@ -32,7 +32,7 @@ from .figures import finished_model
 from .finetune import fit, save
 from .floors import StanceFloors, SurfaceDictionary, of_passages
 from .foldscores import HeldOut, judge_scores
-from .heldout import Answers, as_entities, ask, find, fold_name, keep
+from .heldout import Answers, as_entities, ask, find, fold_name, keep, read_alike
 from .questions import asked_of
 from .rounds import Rounds
 from .sources import Article, GoldPair, GoldText, annotated_articles, read_pairs, read_texts
@@ -136,12 +136,15 @@ def answers_of(config: RunConfig, article: Article, seed: int, rounds: Rounds) -
     if cv is None:
         raise ConfigError("cross_validation: missing")
     own, folder = _without(config, article.record.doc, seed), config.output / fold_name(article.record.doc, seed)
-    kept = find(folder, own)
-    if kept and ((folder / WEIGHTS).is_file() or not (cv.keep_models or cv.ask_again)):
+    kept, has_model = find(folder, own), (folder / WEIGHTS).is_file()
+    if kept and read_alike(kept, own) and not cv.ask_again and (has_model or not cv.keep_models):
         rounds.found(folder.name)
-        if not cv.ask_again:
-            return kept
-        answers = ask(own, finished_model(str(folder)), article, seed, cv.entities, cv.stances)
+        return kept
+    if kept and has_model:
+        rounds.found(folder.name)
+        loaded = finished_model(str(folder))
+        loaded.model.config.overlap = own.reading_overlap
+        answers = ask(own, loaded, article, seed, cv.entities, cv.stances)
         keep(answers, folder)
         return answers
     with rounds.training(folder.name):

@@ -12,9 +12,9 @@ from rasid.labelmetrics import label_scores
 from rasid.metrics import conll_scores
 from rasid.model import Head, Loaded
 from rasid.repair import read_words
-from rasid.scoring import Pair, pair_probs, word_log_probs
+from rasid.scoring import Pair, pair_probs
 from rasid.text import Span, trimmed
-from rasid.textscoring import chosen, read_articles
+from rasid.textscoring import chosen, read_articles, word_log_probs
 
 from .labelled import Labelled
 from .sources import GoldPair, GoldText, Typed

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
-from rasid.encoding import Window, windows
+from rasid.encoding import PASSAGE, SLOTS, Window, grouped, target_slots, windows
+from rasid.loaded import polarity
 from rasid.model import BEGIN, INSIDE, OUTSIDE, Head
 from rasid.naming import blinded
+from rasid.places import Words, words_in
 from rasid.repair import read_words
-from rasid.scoring import pair_rows as windows_of_pairs
-from rasid.scoring import together
+from rasid.scoring import pair_rows as windows_of_pair
 from rasid.text import Span, trimmed
 
 from .config import Source
@@ -27,17 +28,15 @@ Labels = NDArray[np.int8] | NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Row:
-    """One training row of a head. `labels` is (words, types) for a `tokens` head, () for a `pair` head or, where
-    `targets` are read at once, (targets,); for a `text`
-    head () or, with several labels, (classes,) of 0 and 1. `more` are the further windows of an article, which such a
-    head reads together; None for rows of other heads.
+    """One training row of a head. `labels` is (words, types) for a `tokens` head; (1,) for a `pair` head, or (groups,)
+    in an article's window; for a `text` head () or, with several labels, (classes,) of 0 and 1. `more` are the further
+    windows of an article, which such a head reads together; None for rows of other heads.
     """
 
     head: str
     window: Window
     labels: Labels
     more: tuple[Window, ...] | None = None
-    targets: int = 0
 
     @property
     def windows(self) -> tuple[Window, ...]:
@@ -103,24 +102,99 @@ def pair_rows(
     head: Head,
     tokenizer: PreTrainedTokenizerFast,
     size: int,
-    at_once: bool = False,
     blind: bool = False,
     contrasted: bool = False,
 ) -> list[Row]:
-    """A row per pair, or (`at_once`) per passage with all its targets; of a passage too long for the window a row for
-    each part, and all parts bear the pairs' classes. `blind` hides the targets' names, `contrasted` is that of
-    `rasid.scoring.pair_rows`."""
-    read = [gold.pair for gold in pairs]
-    company = together(read) if at_once else [[number] for number in range(len(pairs))]
+    """A row per pair, each read alone; of a passage too long for the window a row for each part, and all parts bear the
+    pair's class. `blind` hides the targets' names, `contrasted` is that of `rasid.scoring.pair_rows`."""
     rows = []
-    for numbers in company:
-        labels = np.array([head.labels.index(pairs[n].label) for n in numbers], dtype=np.int8)
-        own = labels if at_once else labels.reshape(())
-        asked = [read[n] for n in numbers]
-        asked = blinded(asked, str(tokenizer.mask_token)) if blind else asked
-        for window in windows_of_pairs(tokenizer, asked, size, at_once, contrasted):
-            rows.append(Row(source.head, window, own, targets=len(numbers) if at_once else 0))
+    for gold in pairs:
+        pair = blinded([gold.pair], str(tokenizer.mask_token))[0] if blind else gold.pair
+        for window in windows_of_pair(tokenizer, pair, size, contrasted):
+            rows.append(Row(source.head, window, np.array([head.labels.index(gold.label)])))
     return rows
+
+
+@dataclass(frozen=True)
+class _Company:
+    """The pairs of one passage of an article: its words, those of each target, and the pairs' classes."""
+
+    passage: range
+    targets: tuple[tuple[int, ...], ...]
+    labels: tuple[int, ...]
+
+    def within(self, window: Window) -> _Company | None:
+        """Of its pairs those with a mention in a window's core, if any."""
+        core = range(window.core_start, window.core_end)
+        kept = [n for n, words in enumerate(self.targets) if any(word in core for word in words)]
+        chosen = (tuple(self.targets[n] for n in kept), tuple(self.labels[n] for n in kept))
+        return _Company(self.passage, *chosen) if kept else None
+
+
+def placed_rows(
+    pairs: Sequence[GoldPair],
+    source: Source,
+    head: Head,
+    tokenizer: PreTrainedTokenizerFast,
+    size: int,
+    overlap: int,
+    repair: bool = True,
+    blind: bool = False,
+) -> list[Row]:
+    """Rows of pairs whose passages are read in their articles: the windows that words are labelled in, with all
+    passages that have a mention in their cores. Passages that share words, as a speaker's does with the author's, are
+    of different rows. `blind` hides the mentions."""
+    rows = []
+    for text in dict.fromkeys(gold.pair.place.text for gold in pairs if gold.pair.place):
+        cut = read_words(text, repair)
+        companies = _companies([g for g in pairs if g.pair.place and g.pair.place.text == text], cut, head)
+        for window in windows(tokenizer, [word.of(text) for word in cut], size, overlap):
+            for apart in _apart([own for own in (company.within(window) for company in companies) if own]):
+                row = grouped(window, [(company.passage, company.targets) for company in apart])
+                row = _blind(row, window, cut, text, int(tokenizer.mask_token_id)) if blind else row
+                rows.append(Row(source.head, row, _slot_labels(apart)))
+    return rows
+
+
+def _companies(pairs: Sequence[GoldPair], cut: Sequence[Span], head: Head) -> list[_Company]:
+    """The pairs of one article by the passage that they are about, in runs of so many as a window has slots for."""
+    of_passage: dict[tuple[int, int], list[tuple[Words, int]]] = {}
+    for gold in pairs:
+        if gold.pair.place:
+            words = words_in(cut, gold.pair.place, len(gold.pair.passage), gold.pair.mentions)
+            key = (gold.pair.place.start, len(gold.pair.passage))
+            of_passage.setdefault(key, []).append((words, head.labels.index(gold.label)))
+    runs = [own[n : n + SLOTS - 1] for own in of_passage.values() for n in range(0, len(own), SLOTS - 1)]
+    return [_Company(run[0][0].passage, tuple(w.target for w, _ in run), tuple(n for _, n in run)) for run in runs]
+
+
+def _apart(companies: Sequence[_Company]) -> list[list[_Company]]:
+    """Passages in as few lists as it takes that no two of a list share a word."""
+    found: list[list[_Company]] = []
+    for company in companies:
+        free = (own for own in found if not any(set(other.passage) & set(company.passage) for other in own))
+        row = next(free, None)
+        if row is None:
+            found.append(row := [])
+        row.append(company)
+    return found
+
+
+def _slot_labels(companies: Sequence[_Company]) -> Labels:
+    """(groups,) the class of each target's group; IGNORED elsewhere."""
+    labels = np.full((len(companies), SLOTS), IGNORED, dtype=np.int64)
+    for number, company in enumerate(companies):
+        labels[number, target_slots()[: len(company.labels)]] = company.labels
+    return labels.reshape(-1)
+
+
+def _blind(row: Window, window: Window, cut: Sequence[Span], text: str, mask: int) -> Window:
+    """A row with the pieces of its targets masked, but not those of words that judge."""
+    ids = tuple(
+        mask if group not in (-1, PASSAGE) and not polarity(cut[window.first + word].of(text)) else piece
+        for piece, group, word in zip(row.ids, row.index, window.index, strict=True)
+    )
+    return replace(row, ids=ids)
 
 
 def article_rows(

@@ -50,7 +50,7 @@ from .checkpoints import (
 )
 from .config import RunConfig, Source
 from .exam import Exam, exam
-from .features import Row, article_rows, pair_rows, text_rows
+from .features import Row, article_rows, pair_rows, placed_rows, text_rows
 from .labelled import labelled_articles, read_labelled
 from .lexicalfit import fit_lexical, learnt_from
 from .losses import HeadLoss, head_loss, label_counts, label_weights
@@ -146,15 +146,21 @@ def _stance_rows(
     source: Source, head: Head, tokenizer: PreTrainedTokenizerFast, config: RunConfig, blind: bool
 ) -> list[Row]:
     pairs = read_pairs(source, head.labels)
-    return pair_rows(pairs, source, head, tokenizer, config.pair_window, config.together, blind, config.contrast)
+    placed = [gold for gold in pairs if config.in_place and gold.pair.placed]
+    alone = [gold for gold in pairs if not (config.in_place and gold.pair.placed)]
+    sizes = (config.window, config.overlap, config.repair)
+    return [
+        *placed_rows(placed, source, head, tokenizer, *sizes, blind),
+        *pair_rows(alone, source, head, tokenizer, config.pair_window, blind, config.contrast),
+    ]
 
 
 def build_model(config: RunConfig, heads: dict[str, Head]) -> RasidModel:
     """The config's encoder with heads on it."""
-    sizes = (config.window, config.overlap, config.dropout, config.pair_window)
+    sizes = (config.window, config.reading_overlap, config.dropout, config.pair_window)
     model = new_model(encoder_of(config), heads, *sizes, encoder_dropout=config.encoder_dropout, layers=config.layers)
     model.config.repair = config.repair
-    model.config.together, model.config.wording = config.together, config.wording
+    model.config.in_place, model.config.wording = config.in_place, config.wording
     model.config.aggregation, model.config.contrast = config.aggregation, config.contrast
     fit_lexical(model, config)
     if config.lora:

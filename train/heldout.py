@@ -34,6 +34,7 @@ FILE = "fold.json"
 _NOT_TRAINING = frozenset(
     {"output", "cross_validation", "few_shot", "seeds", "data", "text_floor", "calibration", "aggregation", "compress"}
 )
+_READING = "reading_overlap"  # how a model is run: one that was kept can be run in another way
 
 
 class StanceAnswer(Section):
@@ -92,7 +93,8 @@ def fold_name(doc: str, seed: int) -> str:
 
 
 def find(folder: Path, config: RunConfig) -> Answers | None:
-    """The answers of a finished fold in its folder; None where there are none, or those of other settings or files.
+    """The answers of a finished fold in its folder; None where there are none, or those of a model that learnt by other
+    settings or from other files. Whether they were read in the same way is told by `read_alike`.
 
     Raises DataError for a file that is not whole.
     """
@@ -103,8 +105,17 @@ def find(folder: Path, config: RunConfig) -> Answers | None:
         found = Answers.model_validate_json(path.read_text(encoding="utf-8"))
     except (ValidationError, UnicodeDecodeError):
         raise DataError(f"{path}: not a fold's answers; delete it to train the fold again") from None
-    same = found.settings == settings_of(config) and found.inputs == digest_of(config)
+    same = _learnt(found.settings) == _learnt(settings_of(config)) and found.inputs == digest_of(config)
     return found if same else None
+
+
+def _learnt(settings: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if key != _READING}
+
+
+def read_alike(answers: Answers, config: RunConfig) -> bool:
+    """Whether a fold's model was run as a config has it run."""
+    return answers.settings.get(_READING) == settings_of(config).get(_READING)
 
 
 def keep(answers: Answers, folder: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rasid.places import Place
 from rasid.records import Entity, Record, Stance
 from rasid.scoring import Pair
 from rasid.speech import Named, voices
@@ -47,15 +48,15 @@ def named(record: Record) -> list[Named]:
 
 
 def asked_of(article: Article) -> Iterator[Asked]:
-    """The author's stances per passage. Questions about one passage are of one group."""
+    """The author's stances per passage."""
     record, mentions = article.record, _mentions(article.record)
     names = {cluster.id: standard_name(cluster.name) for cluster in record.clusters}
     for stance in record.stances:
         if stance.scope != "article" and stance.holder == "author":
             scope = Span(*stance.scope)
-            group = f"{record.doc}:{scope.start}"
             places = inside(scope, mentions[stance.target])
-            yield Asked(stance, Pair(names[stance.target], scope.of(article.text), places, group))
+            place = Place(article.text, scope.start)
+            yield Asked(stance, Pair(names[stance.target], scope.of(article.text), places, place))
 
 
 def quoted_of(article: Article) -> Iterator[Asked]:
@@ -74,5 +75,5 @@ def quoted_of(article: Article) -> Iterator[Asked]:
                 continue
             heard.add(voice.holder)
             stance = known or Stance(target=target, scope=scope, label="none", holder=voice.holder)
-            group = f"{record.doc}:{voice.content.start}:{voice.holder}"
-            yield Asked(stance, Pair(names[target], voice.content.of(article.text), places, group))
+            place = Place(article.text, voice.content.start)
+            yield Asked(stance, Pair(names[target], voice.content.of(article.text), places, place))

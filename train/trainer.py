@@ -9,11 +9,13 @@ number, so neither a resumed run nor another number of processes draws anything 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import ExportableState
@@ -187,8 +189,21 @@ class MultiTaskTrainer(Trainer):
     def _answers(self, exam: Exam) -> list[Any]:
         """Answers to all items. Processes share them out, unless the model is: then all must run it together."""
         if self.is_fsdp_enabled:
-            return list(exam.answers(self._loaded, exam.items))
+            with unsharded(self._loaded.model):
+                return list(exam.answers(self._loaded, exam.items))
         return shared(exam.items, lambda items: exam.answers(self._loaded, items))
+
+
+@contextmanager
+def unsharded(model: nn.Module) -> Iterator[None]:
+    """A model that FSDP shards, with the weights of its outermost shard in every process: scoring calls heads and
+    embeddings by themselves, where no hook of FSDP's gathers them."""
+    outermost = cast(FSDPModule, model)
+    outermost.unshard()
+    try:
+        yield
+    finally:
+        outermost.reshard()
 
 
 def parameter_groups(model: RasidModel, rate: float, config: RunConfig) -> list[dict[str, Any]]:

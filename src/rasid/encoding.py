@@ -7,7 +7,7 @@ a single endless word. Words are given to the tokenizer one by one, so any fast 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from weakref import WeakKeyDictionary
@@ -142,55 +142,64 @@ def _runs(lengths: list[int], capacity: int, overlap: int) -> list[tuple[int, in
 
 @dataclass(frozen=True)
 class Asked:
-    """A target that a passage is read for: its name, and where the passage mentions it; of a claim, what it and the
-    passage do not share."""
+    """What a passage is read for: a name or a claim; of a claim, what it and the passage do not share."""
 
     name: str
-    mentions: tuple[Span, ...] = ()
     contrast: Contrast | None = None
 
 
-PASSAGE = 1  # the group of a passage's own pieces in a `pair` window; the first target is 0, the others 2, 3 and so on
+# Groups of pieces in the windows of a `pair` head. In an article's window several passages may be asked about, each for
+# several targets: passage p has the groups from p * SLOTS on, its further targets the slots 2, 3 ...
+TARGET, PASSAGE, SLOTS = 0, 1, 16
 
 
 def pair_windows(tokenizer: PreTrainedTokenizerFast, target: str, passage: str, size: int) -> list[Window]:
     """[CLS] target [SEP] passage [SEP] with index 0 on the target and 1 on the passage; see `asked_windows`."""
-    return asked_windows(tokenizer, [Asked(target)], passage, size)
+    return asked_windows(tokenizer, Asked(target), passage, size)
 
 
-def asked_windows(
-    tokenizer: PreTrainedTokenizerFast, targets: Sequence[Asked], passage: str, size: int
-) -> list[Window]:
-    """[CLS] target [SEP] target ... [SEP] passage [SEP]: a passage read once for all its targets.
+def asked_windows(tokenizer: PreTrainedTokenizerFast, target: Asked, passage: str, size: int) -> list[Window]:
+    """[CLS] target [SEP] passage [SEP]: a passage read for one target, without the article that it is of.
 
-    The pieces of a target's name and of its mentions in the passage bear its group, those of the rest of the passage
-    `PASSAGE`. A target with a contrast stands alone, and the pieces of words that it shares with the passage bear no
-    group, unless no piece of their side were left. A passage that does not fit is read in even pieces, one window each;
-    names keep at most a third of the window, shared evenly when they need more. Mentions must not overlap. Requires
-    len(targets) <= (size - 3) // 3.
+    With a contrast, the pieces of words that the target shares with the passage bear no group, unless no piece of their
+    side were left. A passage that does not fit is read in even pieces, one window each; a name keeps at most a third of
+    the window. Requires size >= 6.
     """
     opening, closing = _frame(tokenizer)
-    names = [_name_ids(tokenizer, target.name) for target in targets]
-    room = (size - 3) // 3
-    if sum(map(len, names)) > room:
-        names = [name[: max(1, room // len(names))] for name in names]
-    left, left_index = [], []
-    for number, (target, name) in enumerate(zip(targets, names, strict=True)):
-        left += [*name, closing]
-        left_index += [*_name_groups(tokenizer, target, [_group(number)] * len(name)), _NOBODY]
+    name = _name_ids(tokenizer, target.name)[: (size - 3) // 3]
+    left = _name_groups(tokenizer, target, [TARGET] * len(name))
     encoding = _backend(tokenizer).encode(passage, add_special_tokens=False)
-    whole, groups = encoding.ids, _passage_groups(encoding.offsets, targets)
-    lone = targets[0].contrast.text if targets[0].contrast else ()
-    parts = max(1, -(-len(whole) // (size - 2 - len(left))))
+    whole, offsets = encoding.ids, encoding.offsets
+    lone = target.contrast.text if target.contrast else ()
+    parts = max(1, -(-len(whole) // (size - 3 - len(name))))
     length = max(1, -(-len(whole) // parts))
     found = []
     for start in range(0, max(1, len(whole)), length):
         part = slice(start, start + length)
-        own = _told_apart(groups[part], encoding.offsets[part], lone)
-        ids = (opening, *left, *whole[part], closing)
-        index = (_NOBODY, *left_index, *own, _NOBODY)
-        found.append(Window(ids, index, 0, len(targets) + 1, 0, len(targets) + 1))
+        own = _told_apart([PASSAGE] * len(whole[part]), offsets[part], lone)
+        ids = (opening, *name, closing, *whole[part], closing)
+        index = (_NOBODY, *left, _NOBODY, *own, _NOBODY)
+        found.append(Window(ids, index, 0, 2, 0, 2))
     return found
+
+
+def grouped(window: Window, passages: Sequence[tuple[range, Sequence[Collection[int]]]]) -> Window:
+    """An article's window as a `pair` head learns from it: passages without a word in common, each with the words that
+    mention its targets, at most `SLOTS` - 1. Words are numbered as the article's are; a word that mentions two targets
+    is the first one's."""
+    owners: dict[int, int] = {}
+    for number, (passage, targets) in enumerate(passages):
+        owners |= dict.fromkeys(passage, number * SLOTS + PASSAGE)
+        for slot, words in reversed([*zip(target_slots(), targets, strict=False)]):
+            owners |= dict.fromkeys(words, number * SLOTS + slot)
+    index = tuple(owners.get(window.first + word, _NOBODY) if word >= 0 else _NOBODY for word in window.index)
+    groups = len(passages) * SLOTS
+    return Window(window.ids, index, 0, groups, 0, groups)
+
+
+def target_slots() -> list[int]:
+    """The slots of a passage's targets, in their order."""
+    return [slot for slot in range(SLOTS) if slot != PASSAGE]
 
 
 def _name_groups(tokenizer: PreTrainedTokenizerFast, target: Asked, groups: list[int]) -> list[int]:
@@ -208,28 +217,6 @@ def _told_apart(groups: list[int], offsets: Sequence[tuple[int, int]], lone: Seq
     edges = np.array([(word.start, word.end) for word in lone]).T
     inside = [bool(((start < edges[1]) & (edges[0] < end)).any()) for start, end in offsets]
     return [group if own else _NOBODY for group, own in zip(groups, inside, strict=True)] if any(inside) else groups
-
-
-def _group(number: int) -> int:
-    """The group of the target `number`, counted from 0."""
-    return number if number < PASSAGE else number + 1
-
-
-def _passage_groups(offsets: Sequence[tuple[int, int]], targets: Sequence[Asked]) -> list[int]:
-    """The group of each piece of a passage, given where it stands: that of a mention which any of its characters
-    belongs to. Many tokenizers count the space before a word to its first piece, or make one of an emoji and a word."""
-    mentions = [(mention, _group(n)) for n, target in enumerate(targets) for mention in target.mentions]
-    if not mentions or not offsets:
-        return [PASSAGE] * len(offsets)
-    starts, ends = np.array(offsets).T
-    owner = np.full(max(int(ends.max()), *(mention.end for mention, _ in mentions)) + 1, _NOBODY)
-    for mention, group in mentions:
-        owner[mention.start : mention.end] = group
-    places = np.arange(len(owner))
-    owned = np.minimum.accumulate(np.where(owner == _NOBODY, len(owner) - 1, places)[::-1])[::-1]
-    first = owned[starts]  # the first character from a piece's start on that belongs to a mention
-    found: list[int] = np.where(first < ends, owner[first], PASSAGE).tolist()
-    return found
 
 
 _NOBODY = -1
@@ -263,3 +250,16 @@ def pad(rows: Sequence[Window], pad_id: int) -> Batch:
     mask = filled.astype(np.int64)
     groups = max(1, *(row.count for row in rows))
     return Batch(torch.from_numpy(input_ids), torch.from_numpy(mask), torch.from_numpy(index), groups)
+
+
+def batches(rows: Sequence[Window], tokens: int) -> Iterator[list[int]]:
+    """Row numbers in batches of similar length, each of at most `tokens` padded pieces (or one row)."""
+    batch: list[int] = []
+    for number in sorted(range(len(rows)), key=lambda i: -len(rows[i].ids)):
+        longest = len(rows[batch[0]].ids) if batch else len(rows[number].ids)
+        if batch and (len(batch) + 1) * longest > tokens:
+            yield batch
+            batch = []
+        batch.append(number)
+    if batch:
+        yield batch

@@ -23,7 +23,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedMode
 from rasid.aggregation import MEAN
 from rasid.calibration import NOTHING, Calibration
 from rasid.config import Section
-from rasid.encoding import PASSAGE
+from rasid.encoding import SLOTS, TARGET
 from rasid.errors import ModelError, nearest
 from rasid.labels import Inventory
 from rasid.lexical import BUCKETS, Learnt, Lexical
@@ -82,7 +82,7 @@ class RasidConfig(PreTrainedConfig):
         window: int = 192,
         overlap: int = 64,
         pair_window: int = 384,
-        together: bool = False,
+        in_place: bool = False,
         contrast: bool = False,
         wording: bool = False,
         aggregation: str = MEAN,
@@ -97,7 +97,7 @@ class RasidConfig(PreTrainedConfig):
         self.window = window  # pieces of one window, special tokens included
         self.overlap = overlap  # pieces that neighbouring windows share
         self.pair_window = pair_window  # pieces of a target and its passage; a longer passage is read in parts
-        self.together = together  # whether a passage is read once for all its targets, mentions marked, or for each
+        self.in_place = in_place  # whether stances towards what is mentioned are read off the article, `rasid.scoring`
         self.contrast = contrast  # whether claims are judged by what the passage does not share, see `rasid.contrast`
         self.wording = wording  # whether loaded words near a target's mentions weigh in, see `rasid.loaded`
         self.aggregation = aggregation  # of passages to an article's stance, see `rasid.aggregation`
@@ -148,8 +148,8 @@ class LexicalTable(nn.Module):
 
 
 class PairHead(nn.Module):
-    """Class logits (batch, classes) from the mean states of target and passage, their difference and product
-    (the sentence-pair features of InferSent, Conneau et al. 2017)."""
+    """Class logits (..., classes) from the mean states (..., hidden) of target and passage, their difference and their
+    product (the sentence-pair features of InferSent, Conneau et al. 2017)."""
 
     def __init__(self, size: int, labels: int, dropout: float, lexical: bool = False) -> None:
         super().__init__()
@@ -182,12 +182,31 @@ def pool(states: Tensor, index: Tensor, groups: int) -> Tensor:
 
     A group without a piece gives zeros.
     """
+    total, count = _totals(states, index, groups)
+    return total / count.clamp(min=1.0)
+
+
+def _totals(states: Tensor, index: Tensor, groups: int) -> tuple[Tensor, Tensor]:
+    """The sum of the states of each group of pieces, (B, groups, H), and how many they are, (B, groups, 1)."""
     batch, _, size = states.shape
     slots = torch.where(index < 0, groups, index)
     total = states.new_zeros(batch, groups + 1, size)
     total = total.scatter_add(1, slots.unsqueeze(-1).expand(-1, -1, size), states)
     count = states.new_zeros(batch, groups + 1).scatter_add(1, slots, torch.ones_like(slots, dtype=states.dtype))
-    return total[:, :groups] / count[:, :groups].clamp(min=1.0).unsqueeze(-1)
+    return total[:, :groups], count[:, :groups].unsqueeze(-1)
+
+
+def targets_and_passages(states: Tensor, index: Tensor, groups: int) -> tuple[Tensor, Tensor]:
+    """Mean states of targets, and for each that of its passage's other pieces, mentions of other targets among them, so
+    that no answer hangs on what else is asked: both (B, H) of windows with one target and passage, else (B, groups, H).
+    """
+    total, count = _totals(states, index, groups)
+    slots = SLOTS if groups > 2 else groups
+    whole, size = (each.unflatten(1, (-1, slots)).sum(2, keepdim=True) for each in (total, count))
+    others = whole.expand(-1, -1, slots, -1).flatten(1, 2) - total
+    left = size.expand(-1, -1, slots, -1).flatten(1, 2) - count
+    targets, passages = total / count.clamp(min=1.0), others / left.clamp(min=1.0)
+    return (targets, passages) if groups > 2 else (targets[:, TARGET], passages[:, TARGET])
 
 
 def _new_head(head: Head, size: int, dropout: float) -> nn.Module:
@@ -237,10 +256,11 @@ class RasidModel(PreTrainedModel):
         """Logits of one head.
 
         input_ids, attention_mask: (B, L). index: (B, L), -1 on special tokens and padding; for a `tokens` head the word
-        number of each piece; for a `pair` head 0 on the target, 1 on the passage and 2, 3 ... on further targets; for a
-        `text` head the number of the article that the window is of. groups: words in the longest row; for a `pair` head
-        one more than the most targets of a row; articles for a `text` head. Returns (B, groups, types, 3); (B,
-        classes), or (B, targets, classes) of rows with several targets; for a `text` head (groups, classes).
+        number of each piece; for a `pair` head 0 on the target and 1 on the passage, or the groups of
+        `rasid.encoding.grouped`; for a `text` head the number of the article that the window is of. groups: words in
+        the longest row; for a `pair` head 2, or those of the row with most passages; articles for a `text` head.
+        Returns (B, groups, types, 3); (B, classes), or (B, groups, classes), which mean something where a group is a
+        target's; for a `text` head (groups, classes).
         """
         logits = self._logits(head, input_ids, attention_mask, index, groups)
         if self.all_heads:
@@ -252,12 +272,10 @@ class RasidModel(PreTrainedModel):
         if isinstance(module, TextHead):  # in float32: an article has more pieces than bf16 can count, 256
             articles: Tensor = module(pool(states.float().flatten(0, 1)[None], index.flatten()[None], groups)[0])
             return articles
-        pooled = pool(states, index, groups)
         if isinstance(module, PairHead):
-            targets = pooled[:, [number for number in range(groups) if number != PASSAGE]]
-            stances: Tensor = module(targets, pooled[:, PASSAGE : PASSAGE + 1].expand_as(targets))
-            return stances[:, 0] if groups == 2 else stances
-        logits: Tensor = module(pooled)
+            stances: Tensor = module(*targets_and_passages(states, index, groups))
+            return stances
+        logits: Tensor = module(pool(states, index, groups))
         return logits
 
 
@@ -356,34 +374,45 @@ def load_model(name: str, device: str | torch.device = "cpu") -> Loaded:
     """A Rasid model by path or shipped name, in float32 and eval mode. Raises ModelError for anything else."""
     folder = find_model(name)
     model = _read_model(folder)
+    _check_reading(folder, model.config)
     nn.Module.to(model, device)
     nn.Module.eval(model)
     return Loaded(model, load_tokenizer(folder), folder.resolve().name, revision_of(folder))
 
 
 def outline_model(name: str) -> Loaded:
-    """A model as `load_model` gives it, without its weights: for engines that have weights of their own. What no engine
-    runs, the lexical parts of its heads, it has."""
+    """A model as `load_model` gives it, without its weights: for engines that have weights of their own. Its `pair`
+    heads it has, since no engine puts the states of mentions through them."""
     folder = find_model(name)
     check_folder(folder)
     try:
         config = RasidConfig.from_pretrained(folder, local_files_only=True)
+        _check_reading(folder, config)
         with torch.device("meta"):
             model = RasidModel(config)
-        _read_lexical(model, folder / WEIGHTS)
+        _read_pair_heads(model, folder / WEIGHTS)
     except (RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise ModelError(f"{folder}: config.json is not one of a model ({_brief(error)})") from None
     nn.Module.eval(model)
     return Loaded(model, load_tokenizer(folder), folder.resolve().name, revision_of(folder))
 
 
-def _read_lexical(model: RasidModel, weights: Path) -> None:
-    """Fills the lexical parts of a model without weights."""
+def _check_reading(folder: Path, config: PreTrainedConfig) -> None:
+    """Raises ModelError for a model of an earlier reading, whose stances would come out as what it has not learnt."""
+    if getattr(config, "together", False):
+        raise ModelError(
+            f"{folder}: learnt to read a passage once for all its targets (together: true), which has given way to "
+            "in_place; train it anew"
+        )
+
+
+def _read_pair_heads(model: RasidModel, weights: Path) -> None:
+    """Fills the `pair` heads of a model without weights."""
     with safe_open(weights, framework="pt") as tensors:
-        for name, module in model.named_modules():
-            if isinstance(module, LexicalTable):
-                module.weight = tensors.get_tensor(f"{name}.weight").float()
-                module.bias = tensors.get_tensor(f"{name}.bias").float()
+        for name, module in model.heads.items():
+            if isinstance(module, PairHead):
+                own = {key: tensors.get_tensor(f"heads.{name}.{key}").float() for key in module.state_dict()}
+                module.load_state_dict(own, assign=True)
 
 
 def save_model(loaded: Loaded, folder: Path, compress: bool) -> None:

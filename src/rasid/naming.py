@@ -56,11 +56,17 @@ def renamed(pairs: Sequence[Pair], names: dict[int, str]) -> list[Pair]:
     for number, pair in enumerate(pairs):
         if number in names:
             places = fixed.places.get(number, ())
-            found.append(replace(pair, target=names[number], passage=fixed.text, mentions=places))
+            found.append(_put(replace(pair, target=names[number], mentions=places), fixed.text))
         else:
             moved = tuple(_moved(span, owners, surfaces, text) for span in pair.mentions)
-            found.append(replace(pair, passage=fixed.text, mentions=moved))
+            found.append(_put(replace(pair, mentions=moved), fixed.text))
     return found
+
+
+def _put(pair: Pair, passage: str) -> Pair:
+    """The pair with another passage, in its article too."""
+    place = pair.place and pair.place.instead(pair.passage, passage)
+    return replace(pair, passage=passage, place=place)
 
 
 def _moved(span: Span, owners: Sequence[tuple[int, Span]], names: dict[int, str], text: str) -> Span:

@@ -24,12 +24,23 @@ _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What is to be said of a batch: of words by a `tokens` head, of articles by `text` heads, the words' states."""
+
+    tokens_head: str | None = None
+    text_heads: Sequence[str] = ()
+    states: bool = False
+
+
+@dataclass(frozen=True)
 class Heard:
     """What a model says of a batch of windows: BIO log probabilities (windows, words, types, 3), None without a
-    `tokens` head, and by `text` head the logits (windows, classes) of the mean of the pieces that count."""
+    `tokens` head; by `text` head the logits (windows, classes) of the mean of the pieces that count; and, where asked
+    for, the mean states (windows, words, hidden) of the words' pieces."""
 
     words: Floats | None
     labels: dict[str, Floats]
+    states: Floats | None = None
 
 
 class Network(Protocol):
@@ -41,11 +52,10 @@ class Network(Protocol):
         ...
 
     def log_probs(self, head: str, batch: Batch) -> Floats:
-        """Log probabilities of a `tokens` head (windows, groups, types, 3) or of a `pair` head: (windows, classes), or
-        (windows, targets, classes) of windows with several targets."""
+        """Log probabilities of a `tokens` head (windows, groups, types, 3) or of a `pair` head (windows, classes)."""
         ...
 
-    def read(self, batch: Batch, counted: Tensor, tokens_head: str | None, text_heads: Sequence[str]) -> Heard:
+    def read(self, batch: Batch, counted: Tensor, wanted: Wanted) -> Heard:
         """Words and articles in one pass; `counted` (windows, pieces) is true of pieces that count for `text` heads.
 
         A `text` head is linear, so the logits of an article are the mean of its windows' logits, each weighted by the
@@ -74,16 +84,16 @@ class TorchNetwork:
             logits = self.model(head, there.input_ids, there.attention_mask, there.index, there.groups)
             return _numbers(logits.float().log_softmax(dim=-1))
 
-    def read(self, batch: Batch, counted: Tensor, tokens_head: str | None, text_heads: Sequence[str]) -> Heard:
+    def read(self, batch: Batch, counted: Tensor, wanted: Wanted) -> Heard:
         with torch.inference_mode():
             there = batch.to(self._device)
             states = self.model.states(there.input_ids, there.attention_mask)
-            words = None
-            if tokens_head:
-                logits = self.model.heads[tokens_head](pool(states, there.index, there.groups))
-                words = _numbers(logits.float().log_softmax(dim=-1))
-            means = mean_of(states, counted.to(self._device)) if text_heads else states
-            return Heard(words, {name: _numbers(self.model.heads[name](means).float()) for name in text_heads})
+            heads, head = self.model.heads, wanted.tokens_head
+            pooled = pool(states, there.index, there.groups) if head or wanted.states else states
+            words = _numbers(heads[head](pooled).float().log_softmax(dim=-1)) if head else None
+            means = mean_of(states, counted.to(self._device)) if wanted.text_heads else states
+            labels = {name: _numbers(heads[name](means).float()) for name in wanted.text_heads}
+            return Heard(words, labels, _numbers(pooled.float()) if wanted.states else None)
 
 
 def mean_of(states: Tensor, counted: Tensor) -> Tensor:
