@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rasid.encoding import PASSAGE, SLOTS, TARGET, grouped, windows
+from rasid.encoding import PASSAGE, SLOTS, TARGET, Window, grouped, pad, windows
 from rasid.errors import ModelError
 from rasid.infer.articles import Article
 from rasid.infer.engine import choose_device, open_engine
@@ -27,7 +27,7 @@ from rasid.text import Span, words
 from rasid.textscoring import read_articles
 from rasid.train.batching import Collator
 from rasid.train.config import Source
-from rasid.train.features import Row, placed_rows
+from rasid.train.features import Row, pair_rows, placed_rows
 from rasid.train.losses import loss_of
 from rasid.train.masking import IGNORED
 from rasid.train.sources import GoldPair
@@ -186,8 +186,6 @@ def test_a_text_too_long_to_keep_is_read_again_window_by_window(
 
 def test_states_are_given_where_they_are_asked_for(loaded: Loaded) -> None:
     row = windows(loaded.tokenizer, ["وصل", "وفد"], 64, 20)[0]
-    from rasid.encoding import pad
-
     batch = pad([row], 0)
     network, nothing = network_of(loaded), torch.zeros_like(batch.index, dtype=torch.bool)
     assert network.read(batch, nothing, Wanted("entities")).states is None
@@ -227,9 +225,7 @@ def test_training_reads_as_scoring_does(loaded: Loaded) -> None:
     assert loss_of(logits, labels).item() == pytest.approx(float(sum(costs)) / 5, abs=1e-5)
 
 
-def _alone(loaded: Loaded) -> tuple[object, np.ndarray]:
-    from rasid.train.features import pair_rows
-
+def _alone(loaded: Loaded) -> tuple[Window, np.ndarray]:
     (row,) = pair_rows([GoldPair(Pair("قطر", FIRST), "against", "g")], SOURCE, HEAD, loaded.tokenizer, 128)
     return row.window, row.labels
 
@@ -277,15 +273,23 @@ def test_blind_rows_see_no_name_but_what_judges(loaded: Loaded) -> None:
     assert mask in blind.window.ids
 
 
+def test_blind_rows_of_several_passages_hide_their_targets_alone(loaded: Loaded) -> None:
+    gold = labelled(PAIRS, ("favor", "against", "none", "none"))
+    (seen,) = placed_rows(gold, SOURCE, HEAD, loaded.tokenizer, 128, 20)
+    (blind,) = placed_rows(gold, SOURCE, HEAD, loaded.tokenizer, 128, 20, blind=True)
+    targets = {TARGET, 2, SLOTS, SLOTS + 2}
+    assert targets <= set(blind.window.index)
+    for before, after, group in zip(seen.window.ids, blind.window.ids, blind.window.index, strict=True):
+        assert after == (loaded.tokenizer.mask_token_id if group in targets else before)
+
+
 def test_a_word_of_two_targets_is_the_first_ones() -> None:
     window = windows_of(3)
     made = grouped(window, [(range(3), [(0, 1), (1, 2)])])
     assert made.index == (-1, TARGET, TARGET, 2, -1)
 
 
-def windows_of(count: int):  # type: ignore[no-untyped-def]
-    from rasid.encoding import Window
-
+def windows_of(count: int) -> Window:
     return Window((2, *range(10, 10 + count), 3), (-1, *range(count), -1), 0, count, 0, count)
 
 

@@ -191,10 +191,14 @@ def _slot_labels(companies: Sequence[_Company]) -> Labels:
 def _blind(row: Window, window: Window, cut: Sequence[Span], text: str, mask: int) -> Window:
     """A row with the pieces of its targets masked, but not those of words that judge."""
     ids = tuple(
-        mask if group not in (-1, PASSAGE) and not polarity(cut[window.first + word].of(text)) else piece
+        mask if _is_targets(group) and not polarity(cut[window.first + word].of(text)) else piece
         for piece, group, word in zip(row.ids, row.index, window.index, strict=True)
     )
     return replace(row, ids=ids)
+
+
+def _is_targets(group: int) -> bool:
+    return group >= 0 and group % SLOTS != PASSAGE
 
 
 def article_rows(
