@@ -13,14 +13,14 @@ from safetensors.torch import load_file
 
 from rasid.config import parse_config
 from rasid.errors import ConfigError, DataError
-from rasid.model import Head, load_model, new_model
+from rasid.model import Head, load_model, load_tokenizer, new_model
 from rasid.records import Cluster, Entity, Record, Stance, sha256_of
 from rasid.text import Span, passages
 from rasid.train.batching import BatchSampler
 from rasid.train.command import run_train
 from rasid.train.config import RunConfig
 from rasid.train.evaluation import predict_entities, score_labels, span_f1
-from rasid.train.finetune import fit, save
+from rasid.train.finetune import fit, gather, save
 from rasid.train.floors import StanceFloors, SurfaceDictionary
 from rasid.train.losses import loss_of
 from rasid.train.masking import IGNORED
@@ -115,6 +115,17 @@ def test_it_learns_the_articles_and_saves_a_model_that_says_the_same(
     assert predict_entities(loaded, "entities", [text])[0] == found
     assert json.loads((config.output / "metrics.json").read_text())["revision"] == loaded.revision
     assert loaded.model.config.overlap == config.reading_overlap == 16
+
+
+def test_masked_rows_need_a_mask_token(tiny_encoder: Path, gold: Path, tmp_path: Path) -> None:
+    config = _config(tiny_encoder, gold, tmp_path)
+    stances = config.sources["stances"].model_copy(update={"masked": 0.5})
+    tokenizer = load_tokenizer(tiny_encoder)
+    tokenizer.mask_token = None
+    masked = config.model_copy(update={"sources": config.sources | {"stances": stances}})
+    with pytest.raises(ConfigError, match="has no mask token; leave it out of the sources"):
+        gather(masked, tokenizer)
+    assert gather(config, tokenizer).rows
 
 
 @pytest.mark.parametrize("key", ["overlap", "reading_overlap"])

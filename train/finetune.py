@@ -145,6 +145,8 @@ def gather(config: RunConfig, tokenizer: PreTrainedTokenizerFast) -> Material:
 def _stance_rows(
     source: Source, head: Head, tokenizer: PreTrainedTokenizerFast, config: RunConfig, blind: bool
 ) -> list[Row]:
+    if blind and tokenizer.mask_token_id is None:
+        raise ConfigError(f"masked: the tokenizer of {config.encoder} has no mask token; leave it out of the sources")
     pairs = read_pairs(source, head.labels)
     placed = [gold for gold in pairs if config.in_place and gold.pair.placed]
     alone = [gold for gold in pairs if not (config.in_place and gold.pair.placed)]
